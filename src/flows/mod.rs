@@ -1,0 +1,3 @@
+//! Flows: one file a verb. Options in, a report out; the repository first, progress last.
+
+pub mod backup;
