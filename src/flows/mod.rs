@@ -1,3 +1,6 @@
-//! Flows: one file a verb. Options in, a report out; the repository first, progress last.
+//! Flows: one room a verb. Options in, a report out; the repository first, progress last.
 
 pub mod backup;
+pub mod restore;
+pub mod select;
+pub mod verify;

@@ -1,7 +1,7 @@
 //! Records: the plain values that objects hold, and their bytes. Pure and sync.
 
 pub mod config;
-pub mod index;
 pub mod manifest;
 pub mod page;
+pub mod slot;
 pub mod snapshot;

@@ -1,0 +1,14 @@
+//! Codec: plaintext to stored bytes and back: cutting, coding, sealing. Pure and sync.
+
+pub mod coding;
+pub mod crypto;
+pub mod cutter;
+#[cfg(target_arch = "aarch64")]
+mod cutter_neon;
+#[cfg(target_arch = "x86_64")]
+mod cutter_x86;
+pub mod envelope;
+pub mod kdf;
+pub mod pack;
+mod planes;
+mod probe;

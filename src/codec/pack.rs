@@ -1,0 +1,369 @@
+//! Packs: sealed chunks, padding, and an encrypted table of contents, as one object.
+
+use super::crypto::{Aead, Nonce};
+use super::envelope::{EnvelopeError, Header, Keys, Realm};
+use crate::id::{ChunkId, Id, ObjectId};
+use crate::spec::{CHUNK_MAX, HEADER_LEN, PACK_ALIGN, PACK_CHUNKS_MAX, PACK_END, PACK_MAX, TAG_LEN, codec};
+
+/// Bytes after the footer: its length (u32), the length of all frames (u64), and the end mark.
+pub const TRAILER_LEN: usize = 16;
+const FOOTER_STEP: usize = 1024;
+
+/// One chunk in a pack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackedChunk {
+    /// Its id.
+    pub id: ChunkId,
+    /// How its plaintext was coded.
+    pub codec: u8,
+    /// Bytes of the frame: coded and sealed.
+    pub stored: u32,
+    /// Bytes of the plaintext.
+    pub raw: u32,
+    /// The chunk that it is a difference to: only with codec 3.
+    pub base: Option<ChunkId>,
+}
+
+/// A pack and its chunks, in the order of their frames.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackTable {
+    /// Name of the pack.
+    pub pack: ObjectId,
+    /// What kind of chunks.
+    pub realm: Realm,
+    /// Master key epoch.
+    pub epoch: u32,
+    /// Salt of the pack's key.
+    pub salt: [u8; 32],
+    /// Bytes of the whole object.
+    pub size: u64,
+    /// Its chunks.
+    pub chunks: Vec<PackedChunk>,
+}
+
+/// Appends a number as LEB128: seven bits a byte, least significant first.
+pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Takes a number from the front; only the shortest form is accepted.
+pub fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        let part = u64::from(byte & 0x7f);
+        if (part << shift) >> shift != part || (byte == 0 && shift > 0) {
+            return None;
+        }
+        value |= part << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// Takes `len` bytes from the front.
+pub fn take<'a>(bytes: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
+    let (front, rest) = bytes.split_at_checked(len)?;
+    *bytes = rest;
+    Some(front)
+}
+
+/// Appends the number of chunks and each chunk: id, codec, stored length, raw length unless stored, base if any.
+pub fn put_chunks(out: &mut Vec<u8>, chunks: &[PackedChunk]) {
+    put_varint(out, chunks.len() as u64);
+    for chunk in chunks {
+        out.extend_from_slice(&chunk.id.0);
+        out.push(chunk.codec);
+        put_varint(out, u64::from(chunk.stored));
+        if chunk.codec != codec::STORED {
+            put_varint(out, u64::from(chunk.raw));
+        }
+        if let Some(base) = chunk.base {
+            out.extend_from_slice(&base.0);
+        }
+    }
+}
+
+/// Takes what [`put_chunks`] wrote, checking every limit.
+pub fn take_chunks(bytes: &mut &[u8]) -> Option<Vec<PackedChunk>> {
+    let count = take_varint(bytes).filter(|&n| n <= u64::from(PACK_CHUNKS_MAX))?;
+    // A chunk takes at least 34 bytes here: no more is allocated than is there.
+    let mut chunks = Vec::with_capacity((count as usize).min(bytes.len() / 34 + 1));
+    for _ in 0..count {
+        let id = Id::from_slice(take(bytes, 32)?)?;
+        let coding = take(bytes, 1)?[0];
+        let stored = u32::try_from(take_varint(bytes)?).ok().filter(|&n| n as usize >= TAG_LEN)?;
+        let raw = match coding {
+            codec::STORED => stored - TAG_LEN as u32,
+            codec::ZSTD | codec::PLANES | codec::DELTA => u32::try_from(take_varint(bytes)?).ok()?,
+            _ => return None,
+        };
+        if raw as usize > CHUNK_MAX || stored as usize > CHUNK_MAX + TAG_LEN {
+            return None;
+        }
+        let base = if coding == codec::DELTA { Some(Id::from_slice(take(bytes, 32)?)?) } else { None };
+        chunks.push(PackedChunk { id, codec: coding, stored, raw, base });
+    }
+    Some(chunks)
+}
+
+fn nonce(kind: u8, number: u32) -> Nonce {
+    let mut nonce = [0; 12];
+    nonce[0] = kind;
+    nonce[8..].copy_from_slice(&number.to_le_bytes());
+    nonce
+}
+
+fn frame_aad(number: u32, id: &ChunkId, coding: u8, raw: u32) -> [u8; 42] {
+    let mut aad = [0; 42];
+    aad[0] = b'c';
+    aad[1..5].copy_from_slice(&number.to_le_bytes());
+    aad[5..37].copy_from_slice(&id.0);
+    aad[37] = coding;
+    aad[38..].copy_from_slice(&raw.to_le_bytes());
+    aad
+}
+
+/// Opens one frame into the coded bytes of its chunk.
+pub fn open_frame(
+    key: &Aead,
+    number: u32,
+    chunk: &PackedChunk,
+    frame: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), EnvelopeError> {
+    let aad = frame_aad(number, &chunk.id, chunk.codec, chunk.raw);
+    key.open(&nonce(1, number), &aad, frame, out).map_err(|_| EnvelopeError::Body)
+}
+
+/// A pack that is being filled, in one buffer that is given back when the pack is finished.
+pub struct PackBuilder {
+    realm: Realm,
+    buffer: Vec<u8>,
+    chunks: Vec<PackedChunk>,
+}
+
+impl PackBuilder {
+    /// An empty pack in an empty buffer, which should have room for a whole pack.
+    pub fn new(realm: Realm, mut buffer: Vec<u8>) -> PackBuilder {
+        buffer.clear();
+        buffer.resize(HEADER_LEN, 0);
+        PackBuilder { realm, buffer, chunks: Vec::new() }
+    }
+
+    /// Adds a chunk: `code` appends its coded bytes to the buffer and returns the codec. Gives the stored length.
+    pub fn add(&mut self, id: ChunkId, raw: usize, code: impl FnOnce(&mut Vec<u8>) -> u8) -> usize {
+        let start = self.buffer.len();
+        let codec = code(&mut self.buffer);
+        self.buffer.resize(self.buffer.len() + TAG_LEN, 0);
+        let stored = self.buffer.len() - start;
+        self.chunks.push(PackedChunk { id, codec, stored: stored as u32, raw: raw as u32, base: None });
+        stored
+    }
+
+    /// Bytes so far.
+    pub fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Whether there is no chunk in it.
+    pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    /// How many chunks are in it.
+    pub fn count(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Seals every frame in place, adds padding, footer and trailer, and names the whole by its hash.
+    pub fn finish(mut self, keys: &Keys) -> Result<(PackTable, Vec<u8>), getrandom::Error> {
+        let frames_len = self.buffer.len() - HEADER_LEN;
+        let mut table = Vec::new();
+        put_chunks(&mut table, &self.chunks);
+        // The ids are keyed hashes of all that is sealed here, so the salt depends on every byte of it.
+        let salt = keys.salt(blake3::hash(&table).as_bytes())?;
+        let (mut header, key) = keys.new_object(self.realm.pack_type(), salt);
+        table.resize(table.len().next_multiple_of(FOOTER_STEP), 0);
+        let footer_len = table.len() + TAG_LEN;
+        let unpadded = self.buffer.len() + TAG_LEN + footer_len + TRAILER_LEN;
+        let size = unpadded.next_multiple_of(PACK_ALIGN);
+        header.body_len = (size - HEADER_LEN) as u64;
+        self.buffer[..HEADER_LEN].copy_from_slice(&header.bytes());
+
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.buffer[..HEADER_LEN]);
+        let mut at = HEADER_LEN;
+        for (number, chunk) in self.chunks.iter().enumerate() {
+            let (end, number) = (at + chunk.stored as usize, number as u32);
+            let frame = &mut self.buffer[at..end];
+            let body = frame.len() - TAG_LEN;
+            let aad = frame_aad(number, &chunk.id, chunk.codec, chunk.raw);
+            seal_into(&key, &nonce(1, number), &aad, frame, body);
+            hasher.update(frame);
+            at = end;
+        }
+        self.buffer.resize(at + (size - unpadded) + TAG_LEN, 0);
+        seal_into(&key, &nonce(3, 0), b"p", &mut self.buffer[at..], size - unpadded);
+        let footer_at = self.buffer.len();
+        self.buffer.extend_from_slice(&table);
+        self.buffer.resize(footer_at + footer_len, 0);
+        let mut aad = [b'f'; 9];
+        aad[1..].copy_from_slice(&(frames_len as u64).to_le_bytes());
+        seal_into(&key, &nonce(2, 0), &aad, &mut self.buffer[footer_at..], table.len());
+        self.buffer.extend_from_slice(&(footer_len as u32).to_le_bytes());
+        self.buffer.extend_from_slice(&(frames_len as u64).to_le_bytes());
+        self.buffer.extend_from_slice(PACK_END);
+        hasher.update(&self.buffer[at..]);
+
+        let pack = Id(*hasher.finalize().as_bytes());
+        let size = self.buffer.len() as u64;
+        Ok((
+            PackTable { pack, realm: self.realm, epoch: header.epoch, salt, size, chunks: self.chunks },
+            self.buffer,
+        ))
+    }
+}
+
+fn seal_into(key: &Aead, nonce: &Nonce, aad: &[u8], frame: &mut [u8], body: usize) {
+    let (text, tag) = frame.split_at_mut(body);
+    match key.seal(nonce, aad, text) {
+        Ok(sealed) => tag.copy_from_slice(&sealed),
+        Err(_) => unreachable!("sealing fails only beyond 64 GiB"),
+    }
+}
+
+/// Where things are in a pack, read from its last 16 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trailer {
+    /// Bytes of all frames.
+    pub frames_len: u64,
+    /// Where the footer starts.
+    pub footer_at: u64,
+    /// Bytes of the footer.
+    pub footer_len: u64,
+}
+
+impl Trailer {
+    /// Reads the last 16 bytes of a pack of `size` bytes.
+    pub fn parse(bytes: &[u8], size: u64) -> Result<Trailer, EnvelopeError> {
+        let bytes: &[u8; TRAILER_LEN] = bytes.try_into().map_err(|_| EnvelopeError::Length)?;
+        if bytes[12..] != PACK_END[..] || size > PACK_MAX {
+            return Err(EnvelopeError::Length);
+        }
+        let (mut short, mut long) = ([0; 4], [0; 8]);
+        short.copy_from_slice(&bytes[..4]);
+        long.copy_from_slice(&bytes[4..12]);
+        let (footer_len, frames_len) = (u64::from(u32::from_le_bytes(short)), u64::from_le_bytes(long));
+        let footer_at = size.checked_sub(TRAILER_LEN as u64 + footer_len).ok_or(EnvelopeError::Length)?;
+        let least = frames_len.checked_add((HEADER_LEN + TAG_LEN) as u64).ok_or(EnvelopeError::Length)?;
+        if footer_at < least || footer_len < TAG_LEN as u64 {
+            return Err(EnvelopeError::Length);
+        }
+        Ok(Trailer { frames_len, footer_at, footer_len })
+    }
+}
+
+/// Opens the footer of a pack: `header` its first 128 bytes, `footer` the sealed bytes the trailer points at.
+pub fn open_footer(
+    keys: &Keys,
+    realm: Realm,
+    pack: ObjectId,
+    (header, trailer, size): (&Header, &Trailer, u64),
+    footer: &[u8],
+) -> Result<PackTable, EnvelopeError> {
+    let key = keys.open_header(header, realm.pack_type())?;
+    let mut aad = [b'f'; 9];
+    aad[1..].copy_from_slice(&trailer.frames_len.to_le_bytes());
+    let mut table = Vec::new();
+    key.open(&nonce(2, 0), &aad, footer, &mut table).map_err(|_| EnvelopeError::Body)?;
+    let mut rest = &table[..];
+    let broken = || EnvelopeError::Content("its table of contents is no such table".into());
+    let chunks = take_chunks(&mut rest).ok_or_else(broken)?;
+    let total: u64 = chunks.iter().map(|chunk| u64::from(chunk.stored)).sum();
+    if total != trailer.frames_len || rest.iter().any(|&byte| byte != 0) {
+        return Err(broken());
+    }
+    Ok(PackTable { pack, realm, epoch: header.epoch, salt: header.salt, size, chunks })
+}
+
+/// Checks that the padding between the last frame and the footer is what was written.
+pub fn open_padding(key: &Aead, padding: &[u8]) -> Result<(), EnvelopeError> {
+    let mut zeros = Vec::new();
+    key.open(&nonce(3, 0), b"p", padding, &mut zeros).map_err(|_| EnvelopeError::Body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::envelope::test_keys;
+    use super::*;
+
+    fn sample(keys: &Keys) -> (PackTable, Vec<u8>) {
+        let mut builder = PackBuilder::new(Realm::Data, Vec::new());
+        for (i, text) in [&b"first chunk"[..], b"", b"third"].iter().enumerate() {
+            let id = keys.chunk_id(Realm::Data, text);
+            builder.add(id, text.len(), |out| {
+                out.extend_from_slice(text);
+                if i == 0 { codec::ZSTD } else { codec::STORED }
+            });
+        }
+        builder.finish(keys).unwrap()
+    }
+
+    fn contents(keys: &Keys, pack: &[u8]) -> Result<PackTable, EnvelopeError> {
+        let size = pack.len() as u64;
+        let header = Header::parse(pack, size)?;
+        let trailer = Trailer::parse(&pack[pack.len() - TRAILER_LEN..], size)?;
+        let footer = &pack[trailer.footer_at as usize..][..trailer.footer_len as usize];
+        let table = open_footer(keys, Realm::Data, Id::of(pack), (&header, &trailer, size), footer)?;
+        let key = keys.open_header(&header, Realm::Data.pack_type())?;
+        let mut at = HEADER_LEN;
+        let mut out = Vec::new();
+        for (number, chunk) in table.chunks.iter().enumerate() {
+            open_frame(&key, number as u32, chunk, &pack[at..at + chunk.stored as usize], &mut out)?;
+            at += chunk.stored as usize;
+        }
+        open_padding(&key, &pack[at..trailer.footer_at as usize])?;
+        Ok(table)
+    }
+
+    #[test]
+    fn a_pack_tells_its_own_contents() {
+        let keys = test_keys(3);
+        let (table, pack) = sample(&keys);
+        assert_eq!(pack.len() % PACK_ALIGN, 0);
+        assert_eq!(contents(&keys, &pack).unwrap(), table);
+        assert_eq!(contents(&test_keys(4), &pack), Err(EnvelopeError::Repository));
+    }
+
+    #[test]
+    fn every_byte_of_a_pack_is_covered() {
+        let keys = test_keys(3);
+        let (table, mut pack) = sample(&keys);
+        for at in (0..pack.len()).filter(|at| at % 61 == 0 || *at < 400 || *at > pack.len() - 1200) {
+            pack[at] ^= 0x10;
+            assert!(contents(&keys, &pack).is_err(), "byte {at}");
+            assert_ne!(Id::of(&pack), table.pack);
+            pack[at] ^= 0x10;
+        }
+    }
+
+    #[test]
+    fn varints_have_one_form() {
+        for value in [0, 1, 127, 128, 300, u64::MAX] {
+            let mut bytes = Vec::new();
+            put_varint(&mut bytes, value);
+            assert_eq!(take_varint(&mut &bytes[..]), Some(value));
+        }
+        assert_eq!(take_varint(&mut &[0x80, 0][..]), None);
+        assert_eq!(take_varint(&mut &[0xff; 11][..]), None);
+        assert_eq!(take_varint(&mut &[0x80][..]), None);
+    }
+}

@@ -1,0 +1,224 @@
+//! The collecting thread: puts entries back in order, writes the manifest, and counts.
+
+use super::read::Tally;
+use super::run::Run;
+use crate::codec::coding::Hint;
+use crate::codec::envelope::Realm;
+use crate::error::{Error, Problem, Result};
+use crate::id::Id;
+use crate::progress::Step;
+use crate::records::manifest::{Entry, FileKind};
+use crate::records::page::{Page, PageBuilder, PageRef, write_root};
+use crate::records::snapshot::Summary;
+use crate::repo::writer::{Filler, Writer};
+use crate::spec::CHUNK_LIST_MAX;
+use crossbeam_channel::Receiver;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// How an entry compares with the last snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compared {
+    New,
+    Changed,
+    Same,
+}
+
+/// What became of one thing that the walk found.
+pub(super) struct Done {
+    pub number: u64,
+    pub entry: Option<Entry>,
+    pub compared: Compared,
+    pub problems: Vec<Problem>,
+    pub tally: Tally,
+    /// A hard link whose content is that of the first of its group.
+    pub follows_link: bool,
+}
+
+impl Done {
+    /// An entry without problems.
+    pub fn entry(number: u64, entry: Entry, compared: Compared) -> Done {
+        Done {
+            number,
+            entry: Some(entry),
+            compared,
+            problems: Vec::new(),
+            tally: Tally::default(),
+            follows_link: false,
+        }
+    }
+
+    /// A problem without an entry.
+    pub fn problem(number: u64, problem: Problem) -> Done {
+        Done {
+            number,
+            entry: None,
+            compared: Compared::New,
+            problems: vec![problem],
+            tally: Tally::default(),
+            follows_link: false,
+        }
+    }
+}
+
+/// What a finished walk comes to.
+pub(super) struct Collected {
+    pub tree: Id,
+    pub summary: Summary,
+    pub problems: Vec<Problem>,
+    pub problem_count: u64,
+}
+
+/// The collecting thread.
+pub(super) struct Collector<'a> {
+    run: &'a Run,
+    filler: Filler,
+    pages: PageBuilder,
+    refs: Vec<PageRef>,
+    /// The first of each group of hard links; later ones take their content from it.
+    links: HashMap<u64, Entry>,
+    summary: Summary,
+    problems: Vec<Problem>,
+    problem_count: u64,
+}
+
+impl<'a> Collector<'a> {
+    pub fn new(run: &'a Run, writer: &Arc<Writer>, problems: Vec<Problem>) -> Result<Collector<'a>> {
+        let problem_count = problems.len() as u64;
+        Ok(Collector {
+            run,
+            filler: writer.filler()?,
+            pages: PageBuilder::default(),
+            refs: Vec::new(),
+            links: HashMap::new(),
+            summary: Summary::default(),
+            problems,
+            problem_count,
+        })
+    }
+
+    /// Takes everything in the order of the walk, and gives one token back for each.
+    pub fn collect(mut self, done: &Receiver<Done>, tokens: &Receiver<()>) -> Result<Collected> {
+        let (mut waiting, mut next): (VecDeque<Option<Done>>, u64) = (VecDeque::new(), 0);
+        for done in done {
+            let place = (done.number - next) as usize;
+            if waiting.len() <= place {
+                waiting.resize_with(place + 1, || None);
+            }
+            waiting[place] = Some(done);
+            while let Some(done) = waiting.front_mut().and_then(Option::take) {
+                waiting.pop_front();
+                next += 1;
+                tokens.try_recv().ok();
+                self.take(done)?;
+            }
+        }
+        // Every sender is gone: after a full walk nothing waits; otherwise the run was stopped.
+        if self.run.stopped() || !waiting.is_empty() {
+            self.filler.flush()?;
+            return Err(Error::interrupted());
+        }
+        self.finish()
+    }
+
+    fn finish(mut self) -> Result<Collected> {
+        if let Some(page) = std::mem::take(&mut self.pages).finish() {
+            self.store_page(page)?;
+        }
+        let root = write_root(&self.refs);
+        let tree = self.store(&root)?;
+        self.filler.flush()?;
+        let Collector { summary, problems, problem_count, .. } = self;
+        Ok(Collected { tree, summary, problems, problem_count })
+    }
+
+    fn take(&mut self, done: Done) -> Result<()> {
+        for problem in done.problems {
+            self.run.progress.problem(&problem);
+            super::note(&mut self.problems, &mut self.problem_count, problem);
+        }
+        let Some(mut entry) = done.entry else { return Ok(()) };
+        if entry.link_group != 0 {
+            match self.links.get(&entry.link_group).filter(|_| done.follows_link) {
+                Some(first) => {
+                    entry = Entry { path: entry.path, ..first.clone() };
+                    self.run.progress.step(Step::Duplicate(entry.size));
+                }
+                // The first one vanished, or its number is gone with a problem: then this one has no content either.
+                None if done.follows_link => return self.lost_link(entry),
+                None => drop(self.links.insert(entry.link_group, entry.clone())),
+            }
+        }
+        self.count(&entry, done.compared, &done.tally);
+        self.write_list(&mut entry)?;
+        self.run.progress.step(Step::Entries(1));
+        match self.pages.push(entry) {
+            Some(page) => self.store_page(page),
+            None => Ok(()),
+        }
+    }
+
+    fn lost_link(&mut self, entry: Entry) -> Result<()> {
+        let reason = "the hard link to it that was to be read first vanished";
+        let problem = Problem::of_path(crate::error::Trouble::Vanished, &super::scan::absolute(&entry.path), reason);
+        self.run.progress.problem(&problem);
+        super::note(&mut self.problems, &mut self.problem_count, problem);
+        Ok(())
+    }
+
+    fn count(&mut self, entry: &Entry, compared: Compared, tally: &Tally) {
+        let s = &mut self.summary;
+        s.data_blobs += tally.chunks;
+        s.data_added += tally.raw;
+        s.data_added_packed += tally.stored;
+        s.data_duplicate += tally.duplicate;
+        let counter = match (entry.kind, compared) {
+            (FileKind::Directory, Compared::New) => &mut s.dirs_new,
+            (FileKind::Directory, Compared::Changed) => &mut s.dirs_changed,
+            (FileKind::Directory, Compared::Same) => &mut s.dirs_unmodified,
+            (_, Compared::New) => &mut s.files_new,
+            (_, Compared::Changed) => &mut s.files_changed,
+            (_, Compared::Same) => &mut s.files_unmodified,
+        };
+        *counter += 1;
+        if entry.kind != FileKind::Directory {
+            s.total_files_processed += 1;
+        }
+        if entry.kind == FileKind::File {
+            s.total_bytes_processed += entry.size;
+            if compared == Compared::Same {
+                s.data_unmodified += entry.size;
+            }
+        }
+    }
+
+    /// A very long list of chunks becomes chunks itself; one that comes from the last snapshot is stored already.
+    fn write_list(&mut self, entry: &mut Entry) -> Result<()> {
+        if entry.listed || entry.chunks.len() <= CHUNK_LIST_MAX {
+            return Ok(());
+        }
+        let mut lists = Vec::new();
+        for part in entry.chunks.chunks(CHUNK_LIST_MAX) {
+            let bytes: Vec<u8> = part.iter().flat_map(|id| id.0).collect();
+            lists.push(self.store(&bytes)?);
+        }
+        entry.chunks = lists;
+        entry.listed = true;
+        Ok(())
+    }
+
+    fn store_page(&mut self, page: Page) -> Result<()> {
+        let id = self.store(&page.bytes)?;
+        self.refs.push(PageRef { id, first: page.first, entries: page.entries });
+        Ok(())
+    }
+
+    fn store(&mut self, bytes: &[u8]) -> Result<Id> {
+        let added = self.filler.add(Realm::Manifest, bytes, &mut Hint::default())?;
+        let mut tally = Tally::default();
+        tally.count(added, bytes.len());
+        self.summary.tree_blobs += tally.chunks;
+        self.summary.data_added_packed += tally.stored;
+        Ok(added.id())
+    }
+}

@@ -1,0 +1,311 @@
+//! The index: which chunk is in which pack, on disk as immutable pages and in memory as one table.
+
+use super::reader::read_footer;
+use super::{Repository, on_cpu, store::Listed};
+use crate::codec::envelope::Realm;
+use crate::codec::pack::{PackTable, put_chunks, put_varint, take, take_chunks, take_varint};
+use crate::error::{Error, Kind, Result};
+use crate::id::{ChunkId, Id, ObjectId};
+use crate::spec::{INDEX, OBJECT_MAX, ObjectType, PACK_MAX, PACKS};
+use futures::{StreamExt, TryStreamExt, stream};
+use hashbrown::HashTable;
+use std::collections::{HashMap, HashSet};
+
+/// How many objects are fetched at once.
+pub const FETCHES: usize = 8;
+
+/// The plaintext of an index page: for each pack its name, realm, epoch, salt, size and chunks.
+pub fn write_page(tables: &[PackTable]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_varint(&mut out, tables.len() as u64);
+    for table in tables {
+        out.extend_from_slice(&table.pack.0);
+        out.push(table.realm.pack_type() as u8);
+        out.extend_from_slice(&table.epoch.to_le_bytes());
+        out.extend_from_slice(&table.salt);
+        put_varint(&mut out, table.size);
+        put_chunks(&mut out, &table.chunks);
+    }
+    out
+}
+
+/// Reads an index page.
+pub fn read_page(bytes: &[u8]) -> Option<Vec<PackTable>> {
+    let mut rest = bytes;
+    let count = take_varint(&mut rest)?;
+    let mut tables = Vec::new();
+    for _ in 0..count {
+        let pack = Id::from_slice(take(&mut rest, 32)?)?;
+        let realm = match take(&mut rest, 1)?[0] {
+            3 => Realm::Data,
+            4 => Realm::Manifest,
+            _ => return None,
+        };
+        let epoch = u32::from_le_bytes(take(&mut rest, 4)?.try_into().ok()?);
+        let salt = take(&mut rest, 32)?.try_into().ok()?;
+        let size = take_varint(&mut rest).filter(|&size| size <= PACK_MAX)?;
+        let chunks = take_chunks(&mut rest)?;
+        let frames: u64 = chunks.iter().map(|chunk| u64::from(chunk.stored)).sum();
+        if frames > size {
+            return None;
+        }
+        tables.push(PackTable { pack, realm, epoch, salt, size, chunks });
+    }
+    rest.is_empty().then_some(tables)
+}
+
+/// What is needed to open a chunk's pack.
+#[derive(Clone, Debug)]
+pub struct PackMeta {
+    /// Its name.
+    pub id: ObjectId,
+    /// What kind of chunks it holds.
+    pub realm: Realm,
+    /// Master key epoch.
+    pub epoch: u32,
+    /// Salt of its key.
+    pub salt: [u8; 32],
+    /// Bytes of the whole object.
+    pub size: u64,
+}
+
+/// Where a chunk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// Number of the pack in this index.
+    pub pack: u32,
+    /// Number of the frame in the pack.
+    pub frame: u32,
+    /// Where the frame starts.
+    pub offset: u32,
+    /// Bytes of the frame.
+    pub stored: u32,
+    /// Bytes of the plaintext.
+    pub raw: u32,
+    /// How it is coded.
+    pub codec: u8,
+}
+
+/// 36 bytes a chunk, and about 8 in the table. Half of the id is enough: two chunks of one repository agree in
+/// 128 bits of a keyed hash less often than memory fails.
+struct Slot {
+    short: [u32; 4],
+    pack: u32,
+    frame_and_codec: u32,
+    offset: u32,
+    stored: u32,
+    raw: u32,
+}
+
+/// The index in memory.
+#[derive(Default)]
+pub struct Index {
+    packs: Vec<PackMeta>,
+    slots: Vec<Slot>,
+    table: HashTable<u32>,
+}
+
+fn split(realm: Realm, id: &ChunkId) -> [u32; 4] {
+    // Ids of the two realms come from different keys: they cannot meet by design, and a flipped bit keeps them apart.
+    let short = id.short() ^ u128::from(realm == Realm::Manifest);
+    [short as u32, (short >> 32) as u32, (short >> 64) as u32, (short >> 96) as u32]
+}
+
+fn hash(short: &[u32; 4]) -> u64 {
+    u64::from(short[1]) << 32 | u64::from(short[2])
+}
+
+impl Index {
+    /// Adds a pack; a chunk that is known already stays where it was first found.
+    pub fn insert(&mut self, table: &PackTable) {
+        let pack = self.packs.len() as u32;
+        let PackTable { pack: id, realm, epoch, salt, size, .. } = *table;
+        self.packs.push(PackMeta { id, realm, epoch, salt, size });
+        let mut offset = crate::spec::HEADER_LEN as u32;
+        for (frame, chunk) in table.chunks.iter().enumerate() {
+            let short = split(realm, &chunk.id);
+            let slots = &self.slots;
+            if self.table.find(hash(&short), |&at| slots[at as usize].short == short).is_none() {
+                let frame_and_codec = frame as u32 | u32::from(chunk.codec) << 24;
+                self.slots.push(Slot { short, pack, frame_and_codec, offset, stored: chunk.stored, raw: chunk.raw });
+                let slots = &self.slots;
+                let at = slots.len() as u32 - 1;
+                self.table.insert_unique(hash(&short), at, |&at| hash(&slots[at as usize].short));
+            }
+            offset = offset.saturating_add(chunk.stored);
+        }
+    }
+
+    /// Where a chunk is, if it is known.
+    pub fn find(&self, realm: Realm, id: &ChunkId) -> Option<Location> {
+        let short = split(realm, id);
+        let &at = self.table.find(hash(&short), |&at| self.slots[at as usize].short == short)?;
+        let slot = &self.slots[at as usize];
+        Some(Location {
+            pack: slot.pack,
+            frame: slot.frame_and_codec & 0xff_ffff,
+            offset: slot.offset,
+            stored: slot.stored,
+            raw: slot.raw,
+            codec: (slot.frame_and_codec >> 24) as u8,
+        })
+    }
+
+    /// A pack by its number.
+    pub fn pack(&self, number: u32) -> &PackMeta {
+        &self.packs[number as usize]
+    }
+
+    /// How many packs there are.
+    pub fn pack_count(&self) -> usize {
+        self.packs.len()
+    }
+
+    /// How many chunks there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether it knows no chunk.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+/// What loading the index found.
+#[derive(Default)]
+pub struct Loaded {
+    /// The index: only packs that were listed in this run with the size that the index states.
+    pub index: Index,
+    /// Packs that the index names and that are missing or of another size.
+    pub absent: Vec<ObjectId>,
+    /// Packs that no index page names.
+    pub unindexed: Vec<(ObjectId, u64)>,
+    /// Index pages that cannot be read, and why.
+    pub damaged: Vec<(ObjectId, Error)>,
+}
+
+impl Repository {
+    /// Lists packs and index pages, reads the pages, and believes only what both say.
+    /// A damaged page is an error unless `lenient`.
+    pub async fn load_index(&self, lenient: bool) -> Result<Loaded> {
+        // Pages first: a pack that is written between the two listings is then at worst unindexed, never absent.
+        let pages = self.store().list(INDEX).await?;
+        let packs = self.store().list(PACKS).await?;
+        let mut sizes: HashMap<ObjectId, u64> = packs.iter().filter_map(listed_id).collect();
+        let mut loaded = Loaded::default();
+        let mut named = HashSet::new();
+        let ids: Vec<ObjectId> = pages.iter().filter_map(listed_id).map(|(id, _)| id).collect();
+        let mut fetched = stream::iter(ids).map(|id| async move { (id, self.index_page(id).await) }).buffered(FETCHES);
+        while let Some((id, page)) = fetched.next().await {
+            let tables = match page {
+                Ok(tables) => tables,
+                Err(e) if lenient && matches!(e.kind, Kind::Damaged | Kind::Missing) => {
+                    loaded.damaged.push((id, e));
+                    continue;
+                }
+                Err(e) => return Err(e),
+            };
+            for table in tables {
+                if !named.insert(table.pack) {
+                    continue;
+                }
+                match sizes.remove(&table.pack) {
+                    Some(size) if size == table.size => loaded.index.insert(&table),
+                    _ => loaded.absent.push(table.pack),
+                }
+            }
+        }
+        loaded.unindexed = sizes.into_iter().collect();
+        loaded.unindexed.sort();
+        Ok(loaded)
+    }
+
+    /// Reads one index page.
+    pub async fn index_page(&self, id: ObjectId) -> Result<Vec<PackTable>> {
+        let name = format!("{INDEX}/{id}");
+        let object = self.store().get(&name, OBJECT_MAX).await?;
+        let keys = self.keys().clone();
+        on_cpu(move || {
+            let damaged = || Error::damaged(format!("The index page {name} is damaged"));
+            let plain = keys.open(ObjectType::Index, &object).map_err(|e| damaged().because(e))?;
+            read_page(&plain).ok_or_else(|| damaged().because("it holds no table of packs"))
+        })
+        .await?
+    }
+
+    /// Reads the footers of packs that no index page names: an interrupted run left them, and they are good.
+    /// Those that do not open are left alone; `verify` names them.
+    pub async fn adopt(&self, unindexed: &[(ObjectId, u64)]) -> Result<Vec<PackTable>> {
+        stream::iter(unindexed.to_vec())
+            .map(|(pack, size)| async move {
+                match read_footer(self, pack, size).await {
+                    Ok(table) => Ok(Some(table)),
+                    Err(e) if matches!(e.kind, Kind::Damaged | Kind::Missing | Kind::Unsupported) => Ok(None),
+                    Err(e) => Err(e),
+                }
+            })
+            .buffered(FETCHES)
+            .try_filter_map(|table| async move { Ok(table) })
+            .try_collect()
+            .await
+    }
+
+    /// Seals an index page.
+    pub fn seal_index(&self, tables: &[PackTable]) -> Result<Vec<u8>> {
+        let failed = |e: getrandom::Error| Error::new(Kind::Internal, "Cannot seal an index page").because(format!("{e}"));
+        self.keys().seal(ObjectType::Index, &write_page(tables)).map_err(failed)
+    }
+
+    /// Stores an index page under its hash.
+    pub async fn put_index(&self, object: Vec<u8>) -> Result<()> {
+        let id = Id::of(&object);
+        self.store().put(&format!("{INDEX}/{id}"), object.into()).await
+    }
+}
+
+/// Name of a pack.
+pub fn pack_name(id: &ObjectId) -> String {
+    let hex = id.hex();
+    format!("{PACKS}/{}/{hex}", &hex[..2])
+}
+
+/// Id and size of a listed object whose name is a hash.
+pub fn listed_id(listed: &Listed) -> Option<(ObjectId, u64)> {
+    Id::from_hex(listed.file_name()).map(|id| (id, listed.size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::pack::PackedChunk;
+
+    fn table(pack: u8, chunks: std::ops::Range<u32>) -> PackTable {
+        let chunk = |i: u32| PackedChunk {
+            id: Id::of(&i.to_le_bytes()),
+            codec: (i % 2) as u8,
+            stored: 100 + i,
+            raw: if i.is_multiple_of(2) { 84 + i } else { 500 },
+            base: None,
+        };
+        let chunks: Vec<_> = chunks.map(chunk).collect();
+        PackTable { pack: Id([pack; 32]), realm: Realm::Data, epoch: 0, salt: [pack; 32], size: 1 << 24, chunks }
+    }
+
+    #[test]
+    fn pages_and_memory_agree() {
+        let tables = [table(1, 0..1000), table(2, 900..2000)];
+        let page = write_page(&tables);
+        assert_eq!(read_page(&page).unwrap(), tables);
+        assert!((0..page.len()).step_by(97).all(|len| read_page(&page[..len]).is_none()));
+        let mut index = Index::default();
+        tables.iter().for_each(|table| index.insert(table));
+        assert_eq!((index.len(), index.pack_count()), (2000, 2));
+        let found = index.find(Realm::Data, &Id::of(&950u32.to_le_bytes())).unwrap();
+        assert_eq!((found.pack, found.frame, found.raw, found.codec), (0, 950, 1034, 0));
+        assert_eq!(found.offset, 128 + (0..950).map(|i| 100 + i).sum::<u32>());
+        assert_eq!(index.find(Realm::Manifest, &Id::of(&950u32.to_le_bytes())), None);
+        assert_eq!(index.find(Realm::Data, &Id::of(&2000u32.to_le_bytes())), None);
+        assert!(size_of::<Slot>() == 36);
+    }
+}

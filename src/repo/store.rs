@@ -1,0 +1,217 @@
+//! Our short vocabulary over `object_store`: create-only writes, reads, lists, deletes, and errors that say what to do.
+
+use crate::error::{Error, Kind, Result};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Where a repository is: a folder here, or a store that a test hands in.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<dyn ObjectStore>,
+    place: String,
+    folder: Option<PathBuf>,
+}
+
+/// An object as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its full name in the repository.
+    pub name: String,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+impl Listed {
+    /// The last component of the name.
+    pub fn file_name(&self) -> &str {
+        self.name.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+impl Store {
+    /// The folder of a repository that exists.
+    pub fn open(location: &str) -> Result<Store> {
+        let folder = local_path(location)?;
+        match std::fs::metadata(&folder) {
+            Ok(found) if found.is_dir() => Store::local(folder, location),
+            Ok(_) => Err(Error::new(Kind::NoRepository, format!("There is no repository at {location}: it is a file"))
+                .hint("name the folder of the repository")),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(no_repository(location)),
+            Err(e) => Err(Error::new(Kind::Store, format!("Cannot read the repository {location}")).because(e)),
+        }
+    }
+
+    /// The folder of a repository that is to be made; the folder is made if it is missing.
+    pub fn create(location: &str) -> Result<Store> {
+        let folder = local_path(location)?;
+        let cannot = |e: std::io::Error| {
+            Error::new(Kind::Store, format!("Cannot make the folder {location}"))
+                .because(e)
+                .hint("name a folder that is empty or does not exist yet, below one that you may write to")
+        };
+        std::fs::create_dir_all(&folder).map_err(cannot)?;
+        Store::local(folder, location)
+    }
+
+    fn local(folder: PathBuf, location: &str) -> Result<Store> {
+        let cannot = |e| store_error(format!("Cannot use the folder {location}"), e);
+        let inner = LocalFileSystem::new_with_prefix(&folder).map_err(cannot)?.with_fsync(true);
+        let folder = std::fs::canonicalize(&folder).unwrap_or(folder);
+        Ok(Store { inner: Arc::new(inner), place: location.into(), folder: Some(folder) })
+    }
+
+    /// Any object store, under a name for messages.
+    pub fn from_object_store(inner: Arc<dyn ObjectStore>, place: &str) -> Store {
+        Store { inner, place: place.into(), folder: None }
+    }
+
+    /// The place as the user wrote it.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// The folder, if the store is one on this machine.
+    pub fn folder(&self) -> Option<&std::path::Path> {
+        self.folder.as_deref()
+    }
+
+    /// Makes sub-folders ahead, durably, so that no later write has to; other stores need none.
+    pub fn prepare(&self, folders: impl Iterator<Item = String>) -> Result<()> {
+        let Some(root) = &self.folder else { return Ok(()) };
+        let cannot = |e: std::io::Error| Error::new(Kind::Store, format!("Cannot make folders in {}", self.place)).because(e);
+        for folder in folders {
+            std::fs::create_dir_all(root.join(folder)).map_err(cannot)?;
+        }
+        let handle = std::fs::File::open(root).map_err(cannot)?;
+        #[cfg(target_os = "linux")]
+        rustix::fs::syncfs(&handle).map_err(|e| cannot(e.into()))?;
+        handle.sync_all().map_err(cannot)
+    }
+
+    /// Writes an object that must not exist yet. Finding the very same bytes there already is success.
+    pub async fn put(&self, name: &str, bytes: Bytes) -> Result<()> {
+        let path = Path::from(name);
+        let done = self.inner.put_opts(&path, PutPayload::from(bytes.clone()), PutMode::Create.into()).await;
+        match done {
+            Ok(_) => Ok(()),
+            Err(object_store::Error::AlreadyExists { .. }) => {
+                let there = self.get(name, bytes.len() as u64).await?;
+                if there == bytes {
+                    return Ok(());
+                }
+                Err(Error::new(Kind::Store, format!("{name} already exists in {} with other content", self.place)))
+            }
+            Err(e) => Err(store_error(format!("Cannot write {name} to {}", self.place), e)),
+        }
+    }
+
+    /// Reads a whole object of at most `most` bytes.
+    pub async fn get(&self, name: &str, most: u64) -> Result<Bytes> {
+        let cannot = |e| store_error(format!("Cannot read {name} from {}", self.place), e);
+        let found = self.inner.get_opts(&Path::from(name), GetOptions::default()).await.map_err(cannot)?;
+        if found.meta.size > most {
+            return Err(Error::damaged(format!("{name} is {} bytes long, which is too much", found.meta.size)));
+        }
+        found.bytes().await.map_err(cannot)
+    }
+
+    /// Reads a part of an object; fewer bytes than asked for is an error.
+    pub async fn get_range(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
+        let want = range.end - range.start;
+        let bytes = self
+            .inner
+            .get_range(&Path::from(name), range)
+            .await
+            .map_err(|e| store_error(format!("Cannot read {name} from {}", self.place), e))?;
+        if bytes.len() as u64 != want {
+            return Err(Error::damaged(format!("{name} is shorter than it must be")));
+        }
+        Ok(bytes)
+    }
+
+    /// Length of an object, or `None` if there is none.
+    pub async fn size(&self, name: &str) -> Result<Option<u64>> {
+        match self.inner.head(&Path::from(name)).await {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(store_error(format!("Cannot read {name} from {}", self.place), e)),
+        }
+    }
+
+    /// All objects below a prefix, sorted by name.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+        let objects: Vec<_> = self
+            .inner
+            .list(Some(&Path::from(prefix)))
+            .map(|found| found.map(|meta| Listed { name: meta.location.to_string(), size: meta.size }))
+            .try_collect()
+            .await
+            .map_err(|e| store_error(format!("Cannot list {prefix}/ in {}", self.place), e))?;
+        let mut objects = objects;
+        objects.sort_by(|a: &Listed, b| a.name.cmp(&b.name));
+        Ok(objects)
+    }
+
+    /// Removes an object; that it is gone already is no error.
+    pub async fn delete(&self, name: &str) -> Result<()> {
+        match self.inner.delete(&Path::from(name)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(store_error(format!("Cannot delete {name} from {}", self.place), e)),
+        }
+    }
+}
+
+/// The error for a place without a repository.
+pub fn no_repository(place: &str) -> Error {
+    Error::new(Kind::NoRepository, format!("There is no repository at {place}"))
+        .hint("make one with `lastgood init`, or with the first backup: `lastgood backup --init`")
+}
+
+fn local_path(location: &str) -> Result<PathBuf> {
+    if let Some(path) = location.strip_prefix("file://") {
+        return Ok(PathBuf::from(path));
+    }
+    match location.split_once("://") {
+        Some((scheme, _)) => Err(Error::new(Kind::Usage, format!("Repository {location}: {scheme}:// is not supported"))
+            .hint("this version stores in local folders: give a path")),
+        None if location.is_empty() => {
+            Err(Error::new(Kind::Usage, "The name of the repository is empty").hint("give a path with --repo"))
+        }
+        None => Ok(PathBuf::from(location)),
+    }
+}
+
+/// Turns an error of the store into ours, with what the user can do about the common ones.
+fn store_error(what: String, cause: object_store::Error) -> Error {
+    let kind = match &cause {
+        object_store::Error::NotFound { .. } => Kind::Missing,
+        _ => Kind::Store,
+    };
+    let error = Error::new(kind, what);
+    let error = match io_kind(&cause) {
+        Some(std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) => {
+            error.hint("the disk is full: free some space and run the same command again; what was stored is kept")
+        }
+        Some(std::io::ErrorKind::PermissionDenied) => error.hint("check who owns the folder, and its permissions"),
+        Some(std::io::ErrorKind::ReadOnlyFilesystem) => error.hint("the file system is mounted read-only"),
+        _ => error,
+    };
+    error.because(cause)
+}
+
+fn io_kind(cause: &object_store::Error) -> Option<std::io::ErrorKind> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(cause);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return Some(io.kind());
+        }
+        cause = error.source();
+    }
+    None
+}

@@ -1,0 +1,110 @@
+//! Clearing away what a target has and a snapshot has not, without ever following a link.
+
+use super::existing::{existing, kind};
+use super::tree::{Chain, Directory};
+use super::{Result, TargetError};
+use crate::records::manifest::FileKind;
+use rustix::fd::AsFd;
+use rustix::fs::{AtFlags, Dir};
+use rustix::io::Errno;
+use std::sync::Arc;
+
+/// What [`remove_extra`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Files, links and directories that are gone.
+    pub count: u64,
+    /// What could not be removed.
+    pub failed: Vec<TargetError>,
+}
+
+/// The names in a directory, in the order of a manifest, each with what it is.
+pub fn list(dir: &Directory) -> Result<Vec<(Vec<u8>, FileKind)>> {
+    let failed = |errno| TargetError::system(dir.path(), "cannot list the directory", errno);
+    let mut names = Vec::new();
+    for found in Dir::read_from(dir).map_err(failed)? {
+        let found = found.map_err(failed)?;
+        let name = found.file_name().to_bytes();
+        if name == b"." || name == b".." {
+            continue;
+        }
+        match kind(found.file_type()) {
+            Some(kind) => names.push((name.to_vec(), kind)),
+            // Some file systems want to be asked for each; what vanishes meanwhile is not there.
+            None => names.extend(existing(dir, name)?.map(|about| (name.to_vec(), about.kind))),
+        }
+    }
+    names.sort_unstable_by(|a: &(Vec<u8>, FileKind), b| a.0.cmp(&b.0));
+    Ok(names)
+}
+
+/// Removes something and, if it is a directory, all below it; returns how many names are gone. What is mounted there
+/// stays, and is an error.
+pub fn remove_tree(dir: &Arc<Directory>, name: &[u8]) -> Result<u64> {
+    dir.check(name)?;
+    let Some(found) = existing(dir, name)? else { return Ok(0) };
+    if found.kind != FileKind::Directory {
+        return unlink(dir, name, AtFlags::empty());
+    }
+    let mut chain = Chain::new(dir.clone());
+    // For each directory on the way down, the directories in it that are still to be removed: no recursion, because
+    // a tree can be deeper than a stack.
+    let mut waiting = vec![vec![name.to_vec()]];
+    let mut count = 0;
+    while let Some(level) = waiting.last_mut() {
+        if let Some(next) = level.pop() {
+            if !chain.enter(&next, false)? {
+                continue;
+            }
+            let (gone, inside) = empty(&*chain.current()?, found.inode.0)?;
+            count += gone;
+            waiting.push(inside);
+        } else {
+            waiting.pop();
+            if let Some(left) = chain.leave() {
+                count += unlink(&*chain.current()?, &left, AtFlags::REMOVEDIR)?;
+            }
+        }
+    }
+    Ok(count)
+}
+
+/// Removes all of a directory that is no directory itself; returns how many that were, and the directories.
+fn empty(dir: &Directory, device: u64) -> Result<(u64, Vec<Vec<u8>>)> {
+    let stat = rustix::fs::fstat(dir)
+        .map_err(|errno| TargetError::system(dir.path(), "cannot look at the directory", errno))?;
+    #[allow(clippy::unnecessary_cast)] // the types differ between systems
+    if stat.st_dev as u64 != device {
+        return Err(TargetError::new(dir.path(), "another file system is mounted here, and is left alone"));
+    }
+    let (mut count, mut inside) = (0, Vec::new());
+    for (name, kind) in list(dir)? {
+        if kind == FileKind::Directory {
+            inside.push(name);
+        } else {
+            count += unlink(dir, &name, AtFlags::empty())?;
+        }
+    }
+    Ok((count, inside))
+}
+
+fn unlink(dir: &Directory, name: &[u8], flags: AtFlags) -> Result<u64> {
+    match rustix::fs::unlinkat(dir.as_fd(), name, flags) {
+        Ok(()) => Ok(1),
+        Err(Errno::NOENT) => Ok(0),
+        Err(errno) => Err(dir.error(name, "cannot remove it", errno)),
+    }
+}
+
+/// Removes everything from a directory whose name is not to be kept. Goes on after failures, which it returns.
+pub fn remove_extra(dir: &Arc<Directory>, keep: impl Fn(&[u8]) -> bool) -> Result<Removed> {
+    let mut removed = Removed::default();
+    for (name, _) in list(dir)?.into_iter().filter(|(name, _)| !keep(name)) {
+        match remove_tree(dir, &name) {
+            Ok(count) => removed.count += count,
+            Err(error) if error.full => return Err(error),
+            Err(error) => removed.failed.push(error),
+        }
+    }
+    Ok(removed)
+}
