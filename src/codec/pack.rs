@@ -271,6 +271,15 @@ impl Trailer {
     }
 }
 
+/// Where the footer of a pack lies, by its table: it follows the padding.
+pub fn footer_range(table: &PackTable) -> std::ops::Range<u64> {
+    let mut plain = Vec::new();
+    put_chunks(&mut plain, &table.chunks);
+    let footer_len = (plain.len().next_multiple_of(FOOTER_STEP) + TAG_LEN) as u64;
+    let end = table.size.saturating_sub(TRAILER_LEN as u64);
+    end.saturating_sub(footer_len)..end
+}
+
 /// Opens the footer of a pack: `header` its first 128 bytes, `footer` the sealed bytes the trailer points at.
 pub fn open_footer(
     keys: &Keys,

@@ -1,6 +1,8 @@
 //! Flows: one room a verb. Options in, a report out; the repository first, progress last.
 
 pub mod backup;
+pub mod cat;
+pub mod ls;
 pub mod restore;
 pub mod select;
 pub mod verify;

@@ -175,10 +175,10 @@ impl Index {
 /// What loading the index found.
 #[derive(Default)]
 pub struct Loaded {
-    /// The index: only packs that were listed in this run with the size that the index states.
+    /// The index: only packs that were listed in this run, with the size that the index states unless to salvage.
     pub index: Index,
-    /// Packs that the index names and that are missing or of another size.
-    pub absent: Vec<ObjectId>,
+    /// Packs that the index names and that are missing (`None`) or of another size.
+    pub absent: Vec<(ObjectId, Option<u64>)>,
     /// Packs that no index page names.
     pub unindexed: Vec<(ObjectId, u64)>,
     /// Index pages that cannot be read, and why.
@@ -186,9 +186,9 @@ pub struct Loaded {
 }
 
 impl Repository {
-    /// Lists packs and index pages, reads the pages, and believes only what both say.
-    /// A damaged page is an error unless `lenient`.
-    pub async fn load_index(&self, lenient: bool) -> Result<Loaded> {
+    /// Lists packs and index pages and reads the pages. For a backup only what both say counts: a chunk of a pack that is
+    /// gone or cut short is unknown and is stored again. To `salvage`, a pack of the wrong size is better than none.
+    pub async fn load_index(&self, salvage: bool) -> Result<Loaded> {
         // Pages first: a pack that is written between the two listings is then at worst unindexed, never absent.
         let pages = self.store().list(INDEX).await?;
         let packs = self.store().list(PACKS).await?;
@@ -200,7 +200,7 @@ impl Repository {
         while let Some((id, page)) = fetched.next().await {
             let tables = match page {
                 Ok(tables) => tables,
-                Err(e) if lenient && matches!(e.kind, Kind::Damaged | Kind::Missing) => {
+                Err(e) if matches!(e.kind, Kind::Damaged | Kind::Missing) => {
                     loaded.damaged.push((id, e));
                     continue;
                 }
@@ -212,7 +212,12 @@ impl Repository {
                 }
                 match sizes.remove(&table.pack) {
                     Some(size) if size == table.size => loaded.index.insert(&table),
-                    _ => loaded.absent.push(table.pack),
+                    found => {
+                        loaded.absent.push((table.pack, found));
+                        if salvage && found.is_some() {
+                            loaded.index.insert(&table);
+                        }
+                    }
                 }
             }
         }

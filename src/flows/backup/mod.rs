@@ -191,11 +191,11 @@ fn follow(repo: &Arc<Repository>, index: &Arc<Index>, snapshot: Snapshot) -> Bas
 
 /// The index of what can be reused, with the packs that an interrupted run left.
 async fn open_index(repo: &Arc<Repository>, dry_run: bool, problems: &mut Vec<Problem>) -> Result<Arc<Index>> {
-    let mut loaded = repo.load_index(true).await?;
+    let mut loaded = repo.load_index(false).await?;
     for (id, e) in &loaded.damaged {
         problems.push(Problem::new(Trouble::Damaged, format!("index/{id}"), e.what.clone()));
     }
-    for pack in &loaded.absent {
+    for (pack, _) in &loaded.absent {
         let lost = "it is missing or of another size; what this backup reads again is stored again";
         problems.push(Problem::new(Trouble::Missing, crate::repo::index::pack_name(pack), lost));
     }

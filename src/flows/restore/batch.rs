@@ -9,7 +9,6 @@ use crate::repo::fetch::{Read, fetch};
 use crate::repo::index::{Location, pack_name};
 use crate::repo::reader::Opener;
 use crate::targets::{PartialFile, TargetError, update_metadata, write_small};
-use bytes::Bytes;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::sync::{Arc, PoisonError};
 use tokio::runtime::Handle;
@@ -81,7 +80,7 @@ impl Batch {
             let (session, files, runtime) = (session.clone(), files.clone(), runtime.clone());
             let keys = session.repo.keys().clone();
             let mut plain = Vec::new();
-            Ok(move |stretch: Stretch, bytes: Result<Bytes>| {
+            Ok(move |stretch: Stretch, bytes: Result<&[u8]>| {
                 let mut opener = Opener::new(&keys)?;
                 session.progress.check()?;
                 stretch.restore(&session, &files, bytes, &mut opener, &mut plain, &runtime)
@@ -276,7 +275,7 @@ impl Stretch {
         &self,
         session: &Session,
         files: &[FilePlan],
-        bytes: Result<Bytes>,
+        bytes: Result<&[u8]>,
         opener: &mut Opener<'_>,
         plain: &mut Vec<u8>,
         runtime: &Handle,

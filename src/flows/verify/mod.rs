@@ -1,8 +1,18 @@
 //! Verify: what is there, what refers to what, and whether every byte still opens.
 
-use crate::error::Problem;
-use crate::id::ObjectId;
+mod affected;
+mod data;
+mod structure;
+
+use crate::codec::envelope::Realm;
+use crate::error::{Error, Kind, Problem, Result, Trouble};
+use crate::id::{ChunkId, ObjectId};
+use crate::progress::{Phase, Progress};
+use crate::repo::Repository;
+use crate::repo::index::Index;
 use serde::Serialize;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How much of the data is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -81,4 +91,110 @@ pub struct VerifyReport {
     pub unknown: Vec<Problem>,
     /// Harmless finds, such as packs of an interrupted run.
     pub notes: Vec<Problem>,
+}
+
+/// A damaged object and the chunks that are lost with it, before it is known which files need them.
+struct Found {
+    object: String,
+    message: String,
+    advice: &'static str,
+    lost: Vec<(Realm, ChunkId)>,
+}
+
+const REPLACE: &str = "put back a good copy of this object from a replica of the repository";
+const REWRITE: &str = "put back a good copy of this object from a replica; or move it out of the repository and back up the \
+    files again: what is still the same on disk is stored anew, and old snapshots heal with it";
+const REBACKUP: &str = "put back a good copy of this object from a replica; or back up the files again: what is still the \
+    same on disk is stored anew, and old snapshots heal with it";
+const REINDEX: &str = "nothing is lost: the next backup reads the packs themselves and writes a new index page; then this \
+    object can be moved out of the repository";
+
+/// What the steps of one verification share.
+struct Session {
+    repo: Arc<Repository>,
+    index: Arc<Index>,
+    progress: Arc<dyn Progress>,
+    found: Mutex<Vec<Found>>,
+    lost: Mutex<HashSet<(Realm, ChunkId)>>,
+    report: Mutex<VerifyReport>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Looks at the repository as deep as `options` says. Damage is in the report; an error means that nothing could be said.
+pub async fn verify(
+    repo: &Arc<Repository>,
+    options: &VerifyOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<VerifyReport> {
+    progress.phase(Phase::Structure);
+    let mut loaded = repo.load_index(false).await?;
+    let adopted = repo.adopt(&loaded.unindexed).await?;
+    adopted.iter().for_each(|table| loaded.index.insert(table));
+    let session = Session {
+        repo: repo.clone(),
+        index: Arc::new(std::mem::take(&mut loaded.index)),
+        progress,
+        found: Mutex::default(),
+        lost: Mutex::default(),
+        report: Mutex::default(),
+    };
+    let snapshots = session.structure(&loaded, &adopted).await?;
+    if options.scrub {
+        session.progress.phase(Phase::Scrubbing);
+        session.scrub().await?;
+    }
+    if options.read_data != ReadData::None {
+        session.progress.phase(Phase::Reading);
+        session.read_data(options.read_data, &adopted).await?;
+    }
+    let damage = session.affected(&snapshots).await?;
+    let mut report = std::mem::take(&mut *lock(&session.report));
+    report.damage = damage;
+    Ok(report)
+}
+
+impl Session {
+    fn damage(&self, object: impl Into<String>, message: impl Into<String>, advice: &'static str, lost: Vec<(Realm, ChunkId)>) {
+        let (object, message) = (object.into(), message.into());
+        self.progress.problem(&Problem::new(Trouble::Damaged, object.clone(), message.clone()));
+        lock(&self.lost).extend(lost.iter().copied());
+        let mut found = lock(&self.found);
+        match found.iter_mut().find(|found| found.object == object) {
+            Some(known) => known.lost.extend(lost),
+            None => found.push(Found { object, message, advice, lost }),
+        }
+    }
+
+    fn note(&self, object: impl Into<String>, message: impl Into<String>) {
+        lock(&self.report).notes.push(Problem::new(Trouble::Stray, object, message));
+    }
+
+    /// An error while looking at an object: damage, or that it could not be looked at.
+    fn judge(&self, object: &str, e: Error, advice: &'static str, lost: Vec<(Realm, ChunkId)>) -> Result<()> {
+        match e.kind {
+            Kind::Damaged | Kind::Missing => self.damage(object, reason(&e), advice, lost),
+            Kind::Store | Kind::Unsupported => {
+                let problem = Problem::new(Trouble::Unknown, object, reason(&e));
+                self.progress.problem(&problem);
+                lock(&self.report).unknown.push(problem);
+            }
+            _ => return Err(e),
+        }
+        Ok(())
+    }
+}
+
+/// What went wrong, with its cause, on one line.
+fn reason(e: &Error) -> String {
+    let mut text = e.what.clone();
+    let mut cause = std::error::Error::source(e);
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
 }
