@@ -8,7 +8,7 @@
 //! 3  flows                                 backup, restore, verify, ls, cat: one room a verb
 //! 2  repo | sources | targets              objects in a store | what is backed up | where a restore goes
 //! 1  codec | records                       plaintext to stored bytes | the values that objects hold
-//! 0  spec < id < error < progress          the ground
+//! 0  spec < id < error < progress, memory  the ground
 //! ```
 
 pub mod cli;
@@ -16,6 +16,7 @@ pub mod codec;
 pub mod error;
 pub mod flows;
 pub mod id;
+pub mod memory;
 pub mod progress;
 pub mod records;
 pub mod repo;

@@ -1,5 +1,6 @@
 //! From a password or a key file to the key that opens a slot.
 
+use crate::memory::large_vec;
 use crate::spec::{KDF_LANES, KDF_MEMORY_KIB, KDF_PASSES};
 use zeroize::Zeroizing;
 
@@ -54,7 +55,10 @@ pub fn stretch(secret: &Secret, salt: &[u8; 32], cost: &Cost) -> Result<Zeroizin
             }
             let params = argon2::Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).map_err(|e| e.to_string())?;
             let argon = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
-            argon.hash_password_into(password, salt, &mut key[..]).map_err(|e| e.to_string())?;
+            let mut blocks = large_vec(argon.params().block_count());
+            blocks.resize(argon.params().block_count(), argon2::Block::default());
+            let hashed = argon.hash_password_into_with_memory(password, salt, &mut key[..], &mut blocks);
+            hashed.map_err(|e| e.to_string())?;
         }
     }
     Ok(key)

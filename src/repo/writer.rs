@@ -7,6 +7,7 @@ use crate::codec::envelope::{Keys, Realm};
 use crate::codec::pack::{PackBuilder, PackTable};
 use crate::error::{Error, Kind, Result};
 use crate::id::ChunkId;
+use crate::memory::large_vec;
 use crate::spec::{INDEX_PACKS, INDEX_SECONDS, MANIFEST_PACK_TARGET, PACK_CHUNKS_TARGET};
 use bytes::Bytes;
 use crossbeam_channel as channel;
@@ -30,7 +31,7 @@ struct Pool {
 
 impl Pool {
     fn take(&self) -> Vec<u8> {
-        self.free.1.try_recv().unwrap_or_else(|_| Vec::with_capacity(self.capacity))
+        self.free.1.try_recv().unwrap_or_else(|_| large_vec(self.capacity))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::codec::cutter::Limits;
 use crate::codec::envelope::Realm;
 use crate::error::{Problem, Result, Trouble};
 use crate::id::ChunkId;
+use crate::memory::large_vec;
 use crate::progress::Step;
 use crate::records::config::CutSizes;
 use crate::records::manifest::{Entry, Fault};
@@ -355,6 +356,9 @@ impl<'a> Reader<'a> {
     fn free_buffer(&mut self) -> Result<Buffer> {
         loop {
             if let Ok(mut bytes) = self.work.buffers.1.try_recv() {
+                if bytes.is_empty() {
+                    bytes = large_vec(BUFFER);
+                }
                 bytes.resize(BUFFER, 0);
                 return Ok(Buffer { bytes, home: self.work.buffers.0.clone() });
             }

@@ -1,0 +1,206 @@
+//! Which snapshot is meant: the flags that narrow the choice, and the choice itself.
+
+use super::time::{self, Moment};
+use super::ui::Ui;
+use crate::error::{Error, Result};
+use crate::flows::select::{Filter, Selector};
+use crate::id::ObjectId;
+use crate::records::snapshot::{Snapshot, parse_name};
+use crate::repo::Repository;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Flags that narrow the snapshots down.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Which snapshots")]
+pub struct FilterArgs {
+    /// Only snapshots of this host; repeat for any of several
+    #[arg(long, value_name = "HOST")]
+    pub host: Vec<String>,
+
+    /// Only snapshots with this label; repeat for any of several
+    #[arg(long, value_name = "LABEL")]
+    pub label: Vec<String>,
+
+    /// Only snapshots with this tag: `a,b` means both, a repeated --tag means either
+    #[arg(long, value_name = "TAG[,TAG]")]
+    pub tag: Vec<String>,
+
+    /// Only snapshots that were made of this path; repeat for all of several
+    ///
+    /// It chooses among snapshots, by what was named to `lastgood backup`. It does not choose files in them.
+    #[arg(long, value_name = "PATH")]
+    pub path: Vec<PathBuf>,
+
+    /// Only snapshots at or before this time: `latest` is then the state at that time
+    ///
+    /// Times are written as 2026-08-20T14:00:00Z, "2026-08-20 14:00" (local), 2026-08-20 (its first moment, local),
+    /// "2h ago", today or yesterday (their first moments), now. Spans before `ago`: 30s 15min 12h 7d 2w 3mo 1y.
+    #[arg(long, value_name = "TIME", value_parser = time::parse_past)]
+    pub at: Option<Moment>,
+
+    /// Only snapshots before this time
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    pub before: Option<Moment>,
+
+    /// Only snapshots after this time
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    pub after: Option<Moment>,
+}
+
+impl FilterArgs {
+    /// The filter that the flags ask for.
+    pub fn filter(&self) -> Filter {
+        let absolute = |path: &PathBuf| {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            let text = path.to_string_lossy().into_owned();
+            if text.len() > 1 { text.trim_end_matches('/').to_owned() } else { text }
+        };
+        Filter {
+            hosts: self.host.clone(),
+            labels: self.label.clone(),
+            tags: self.tag.iter().map(|set| words(set)).collect(),
+            paths: self.path.iter().map(absolute).collect(),
+            at: self.at,
+            before: self.before,
+            after: self.after,
+        }
+    }
+}
+
+/// The parts of a list with commas.
+pub fn words(list: &str) -> Vec<String> {
+    list.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// All snapshots that can be read, oldest first. Those that cannot are warned of, and their names given.
+pub async fn all(repo: &Repository, ui: &Ui) -> Result<(Vec<Snapshot>, Vec<String>)> {
+    let (snapshots, damaged) = repo.snapshots_and_damage().await?;
+    for (_, error) in &damaged {
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        ui.warn(&format!("{}{cause}", error.what));
+    }
+    Ok((snapshots, damaged.into_iter().map(|(name, _)| name).collect()))
+}
+
+/// The snapshot and the path in it that the user means.
+pub async fn choose(repo: &Repository, selector: &str, filter: &Filter, ui: &Ui) -> Result<(Snapshot, Vec<u8>)> {
+    let selector = Selector::parse(selector)?;
+    let (snapshots, damaged) = all(repo, ui).await?;
+    let found = selector.find(&snapshots, filter)?;
+    if selector.back.is_some() {
+        refuse_older(&found, filter, &damaged)?;
+    }
+    Ok((found, selector.path))
+}
+
+/// Refuses to take an older snapshot for the latest because the latest is damaged.
+fn refuse_older(found: &Snapshot, filter: &Filter, damaged: &[String]) -> Result<()> {
+    let hidden = damaged.iter().find(|name| {
+        let time = parse_name(name.rsplit('/').next().unwrap_or_default()).map(|(time, _)| time);
+        time.is_none_or(|time| {
+            time > found.time
+                && filter.at.is_none_or(|at| time <= at)
+                && filter.before.is_none_or(|before| time < before)
+        })
+    });
+    match hidden {
+        None => Ok(()),
+        Some(name) => Err(Error::damaged(format!("{name} is damaged, and could be the snapshot that is meant"))
+            .hint(format!("to take the latest before it, name it: {} of {}", found.brief(), time::show(&found.time)))),
+    }
+}
+
+/// A snapshot in a few words: which, when, whose, and whether it can be trusted.
+pub fn describe(snapshot: &Snapshot) -> String {
+    let label = if snapshot.label.is_empty() { String::new() } else { format!(", label {}", snapshot.label) };
+    let mut text =
+        format!("snapshot {} of {}, host {}{label}", snapshot.brief(), time::show(&snapshot.time), snapshot.hostname);
+    if !snapshot.complete {
+        text.push_str(&format!("; NOT COMPLETE: {}", super::size::count(snapshot.problem_count, "problem")));
+    }
+    text
+}
+
+/// A snapshot as JSON, with its id.
+#[derive(Serialize)]
+pub struct SnapshotJson<'a> {
+    id: Option<ObjectId>,
+    short_id: String,
+    #[serde(flatten)]
+    snapshot: &'a Snapshot,
+}
+
+impl<'a> SnapshotJson<'a> {
+    /// Of a snapshot.
+    pub fn new(snapshot: &'a Snapshot) -> SnapshotJson<'a> {
+        SnapshotJson { id: snapshot.id, short_id: snapshot.brief(), snapshot }
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use crate::id::Id;
+
+    /// A snapshot of an hour.
+    pub fn snapshot(hour: u8, extra: &str) -> Snapshot {
+        let json = format!(
+            r#"{{"time":"2026-01-01T{hour:02}:00:00+00:00","hostname":"h","username":"u","uid":0,"gid":0,"paths":["/a"],
+            "parent":null,"sequence":1,"tree":"{}","complete":true,"program_version":"lastgood 0.1.0","summary":{{}}{extra}}}"#,
+            Id([0; 32])
+        );
+        Snapshot::from_bytes(json.as_bytes(), Id([hour; 32])).unwrap()
+    }
+
+    #[test]
+    fn flags_make_a_filter() {
+        let args = FilterArgs {
+            tag: vec!["a, b".into(), "c".into()],
+            path: vec!["/x/y/".into(), "/".into()],
+            ..FilterArgs::default()
+        };
+        let filter = args.filter();
+        assert_eq!(filter.tags, [vec!["a".to_owned(), "b".into()], vec!["c".into()]]);
+        assert_eq!(filter.paths, ["/x/y", "/"]);
+        assert!(words(",").is_empty());
+    }
+
+    #[test]
+    fn a_damaged_newer_snapshot_is_not_passed_over() {
+        let found = snapshot(10, "");
+        let name = |hour| format!("snapshots/20260101T{hour}0000000000Z-{}", Id([1; 32]));
+        let all = Filter::default();
+        assert!(refuse_older(&found, &all, &[]).is_ok());
+        assert!(refuse_older(&found, &all, &[name("09")]).is_ok());
+        assert_eq!(refuse_older(&found, &all, &[name("09"), name("11")]).unwrap_err().kind, Kind::Damaged);
+        assert!(refuse_older(&found, &all, &["snapshots/junk".into()]).is_err());
+        let at = Filter { at: Some(found.time), ..Filter::default() };
+        assert!(refuse_older(&found, &at, &[name("11")]).is_ok());
+    }
+
+    #[test]
+    fn a_snapshot_is_json_with_restics_names() {
+        let json = serde_json::to_value(SnapshotJson::new(&snapshot(3, ""))).unwrap();
+        for (name, value) in [
+            ("short_id", "03030303"),
+            ("time", "2026-01-01T03:00:00Z"),
+            ("hostname", "h"),
+            ("username", "u"),
+            ("program_version", "lastgood 0.1.0"),
+            ("label", ""),
+        ] {
+            assert_eq!(json[name], value, "{name}");
+        }
+        for name in ["id", "parent", "tree", "paths", "uid", "gid", "tags", "excludes", "summary", "meta", "complete"] {
+            assert!(json.get(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_that_is_not_complete_says_so() {
+        let broken = Snapshot { complete: false, problem_count: 2, label: "x".into(), ..snapshot(3, "") };
+        assert!(describe(&broken).ends_with("host h, label x; NOT COMPLETE: 2 problems"));
+    }
+}
