@@ -69,6 +69,7 @@ impl Error {
     /// The run was stopped from outside.
     pub fn interrupted() -> Error {
         Error::new(Kind::Interrupted, "Interrupted")
+            .hint("run the same command again: what is done already is not done twice")
     }
 
     /// Damage of an object of the repository.
@@ -140,7 +141,8 @@ pub fn printable(path: &[u8]) -> String {
     let mut text = String::with_capacity(path.len() + 1);
     for piece in path.utf8_chunks() {
         for c in piece.valid().chars() {
-            let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+            let hidden =
+                matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
             if c.is_control() || hidden || c == '\\' {
                 text.extend(c.escape_default());
             } else {

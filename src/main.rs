@@ -2,6 +2,7 @@
 
 use lastgood::cli;
 use lastgood::error::{Error, Kind};
+use lastgood::sources;
 use rustix::process::{Resource, Rlimit};
 use std::process::ExitCode;
 
@@ -29,8 +30,7 @@ fn main() -> ExitCode {
 /// What we write is nobody else's, as many files may be open as the system allows, and no secret ends in a core file.
 fn set_limits() {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let files = rustix::process::getrlimit(Resource::Nofile);
-    // Either may be forbidden, and then we go on without.
-    let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files });
+    sources::allow_many_open_files();
+    // It may be forbidden, and then we go on without.
     let _ = rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }

@@ -28,12 +28,8 @@ const BATCH: usize = 64;
 /// Nobody chose them by hand: they are candidate 4996394 of a stream of BLAKE3, the first one to meet these demands. Each has full rank
 /// and each sum of two of them rank 7 at least; no run of one byte value survives, nor do fills with 1.0, -inf and the like, with small
 /// integers or line ends; of text, programs, weights and random bytes close to 1/256 survives.
-pub(super) const MATRICES: [u64; 4] = [
-    0xde53_daf9_c4a8_fa46,
-    0xa488_f2da_be1b_e591,
-    0xc9fd_40f3_d0e1_1a0c,
-    0xbf0a_8463_4c29_bac0,
-];
+pub(super) const MATRICES: [u64; 4] =
+    [0xde53_daf9_c4a8_fa46, 0xa488_f2da_be1b_e591, 0xc9fd_40f3_d0e1_1a0c, 0xbf0a_8463_4c29_bac0];
 
 /// What the sum of the four products must be for a position to survive stage 1.
 pub(super) const TARGET: u8 = 0x5d;
@@ -76,10 +72,7 @@ impl Cutter {
     /// A cutter for this key, with the fastest implementation that the CPU has. All of them cut the same.
     pub fn new(key: &[u8; 32]) -> Cutter {
         let secret = blake3::derive_key(CONTEXT, key);
-        Cutter {
-            key: [word(&secret, 0), word(&secret, 1)],
-            stage1: fastest(),
-        }
+        Cutter { key: [word(&secret, 0), word(&secret, 1)], stage1: fastest() }
     }
 
     /// The length of the first chunk of `data`: the first boundary from `min` to `max`, or else the lesser of `max` and `data.len()`.
@@ -95,11 +88,7 @@ impl Cutter {
         while position <= end {
             let left = end - position + 1;
             let count = (left / LANES).min(BATCH);
-            let (lanes, used) = if count > 0 {
-                (count * LANES, &mut masks[..count])
-            } else {
-                (left, &mut masks[..1])
-            };
+            let (lanes, used) = if count > 0 { (count * LANES, &mut masks[..count]) } else { (left, &mut masks[..1]) };
             let bytes = &data[position - REACH..position + lanes - 1];
             if count > 0 {
                 (self.stage1)(bytes, used);
@@ -118,13 +107,7 @@ impl Cutter {
     /// Stage 2: the first survivor in `masks` that is a boundary. The window of survivor 0 starts at `bytes[0]`.
     /// `last` is the window rejected last, or zeros at first, which cannot survive stage 1: rows of equal survivors, as in arrays that
     /// repeat one number, then cost a comparison each and not a hash.
-    fn first_boundary(
-        &self,
-        bytes: &[u8],
-        masks: &[u64],
-        threshold: u64,
-        last: &mut [u8; WINDOW],
-    ) -> Option<usize> {
+    fn first_boundary(&self, bytes: &[u8], masks: &[u64], threshold: u64, last: &mut [u8; WINDOW]) -> Option<usize> {
         for (index, &mask) in masks.iter().enumerate() {
             let mut rest = mask;
             while rest != 0 {
@@ -247,11 +230,7 @@ fn siphash13(key: [u64; 2], window: &[u8; WINDOW]) -> u64 {
     ];
     // The last word has no bytes left, only the length in its top byte.
     for index in 0..5 {
-        let message = if index < 4 {
-            word(window, index)
-        } else {
-            (WINDOW as u64) << 56
-        };
+        let message = if index < 4 { word(window, index) } else { (WINDOW as u64) << 56 };
         state[3] ^= message;
         state = sip_round(state);
         state[0] ^= message;
@@ -383,13 +362,9 @@ mod tests {
     #[test]
     fn the_format_is_frozen() {
         let cutter = Cutter::new(&std::array::from_fn(|index| index as u8));
-        let small = [
-            2504, 3490, 3927, 2952, 3060, 2113, 9390, 6610, 8818, 4766, 2370,
-        ];
+        let small = [2504, 3490, 3927, 2952, 3060, 2113, 9390, 6610, 8818, 4766, 2370];
         assert_eq!(lengths(&cutter, &SMALL, &random(3, 50_000)), small);
-        let large = [
-            223212, 242399, 185663, 245859, 172117, 203269, 215575, 11906,
-        ];
+        let large = [223212, 242399, 185663, 245859, 172117, 203269, 215575, 11906];
         let sizes = limits(1 << 17, 1 << 18, 1 << 20);
         assert_eq!(lengths(&cutter, &sizes, &random(4, 1_500_000)), large);
     }

@@ -76,8 +76,7 @@ fn masks_avx512(bytes: &[u8], masks: &mut [u64]) {
         let step = &bytes[index * LANES..][..LANES + REACH - 1];
         // The instruction adds its constant to the product: the target goes in with the first, so the four products of a survivor sum
         // up to zero, which is to say that three of them sum up to the fourth.
-        let first =
-            _mm512_gf2p8affine_epi64_epi8::<{ TARGET as i32 }>(load64(step, 0), matrices[0]);
+        let first = _mm512_gf2p8affine_epi64_epi8::<{ TARGET as i32 }>(load64(step, 0), matrices[0]);
         let second = _mm512_gf2p8affine_epi64_epi8::<0>(load64(step, 1), matrices[1]);
         let third = _mm512_gf2p8affine_epi64_epi8::<0>(load64(step, 2), matrices[2]);
         let fourth = _mm512_gf2p8affine_epi64_epi8::<0>(load64(step, 3), matrices[3]);

@@ -92,7 +92,8 @@ impl Header {
 
     /// Reads the header of an object that is `object_len` bytes long; needs no key.
     pub fn parse(bytes: &[u8], object_len: u64) -> Result<Header, EnvelopeError> {
-        let bytes: &[u8; HEADER_LEN] = bytes.get(..HEADER_LEN).and_then(|b| b.try_into().ok()).ok_or(EnvelopeError::Length)?;
+        let bytes: &[u8; HEADER_LEN] =
+            bytes.get(..HEADER_LEN).and_then(|b| b.try_into().ok()).ok_or(EnvelopeError::Length)?;
         if &bytes[..8] != MAGIC {
             return Err(EnvelopeError::Foreign);
         }

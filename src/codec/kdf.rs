@@ -36,7 +36,9 @@ pub struct Cost {
 impl Cost {
     /// Whether a reader accepts it: a hostile slot must not exhaust memory or time.
     pub fn is_sane(&self) -> bool {
-        KDF_MEMORY_KIB.contains(&self.memory_kib) && KDF_PASSES.contains(&self.passes) && KDF_LANES.contains(&self.lanes)
+        KDF_MEMORY_KIB.contains(&self.memory_kib)
+            && KDF_PASSES.contains(&self.passes)
+            && KDF_LANES.contains(&self.lanes)
     }
 }
 
@@ -53,7 +55,8 @@ pub fn stretch(secret: &Secret, salt: &[u8; 32], cost: &Cost) -> Result<Zeroizin
             if !cost.is_sane() {
                 return Err(format!("its Argon2id cost {cost:?} is out of bounds"));
             }
-            let params = argon2::Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).map_err(|e| e.to_string())?;
+            let params =
+                argon2::Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).map_err(|e| e.to_string())?;
             let argon = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
             let mut blocks = large_vec(argon.params().block_count());
             blocks.resize(argon.params().block_count(), argon2::Block::default());

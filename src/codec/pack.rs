@@ -225,10 +225,7 @@ impl PackBuilder {
 
         let pack = Id(*hasher.finalize().as_bytes());
         let size = self.buffer.len() as u64;
-        Ok((
-            PackTable { pack, realm: self.realm, epoch: header.epoch, salt, size, chunks: self.chunks },
-            self.buffer,
-        ))
+        Ok((PackTable { pack, realm: self.realm, epoch: header.epoch, salt, size, chunks: self.chunks }, self.buffer))
     }
 }
 

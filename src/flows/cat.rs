@@ -59,7 +59,10 @@ async fn find(repo: &Repository, prefix: &str, id: &str) -> Result<(ObjectId, u6
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
         (None, _) => Err(Error::new(Kind::NoMatch, format!("Nothing in {prefix}/ begins with {id:?}"))),
-        _ => Err(Error::new(Kind::Usage, format!("Several objects in {prefix}/ begin with {id:?}")).hint("give more digits")),
+        _ => {
+            Err(Error::new(Kind::Usage, format!("Several objects in {prefix}/ begin with {id:?}"))
+                .hint("give more digits"))
+        }
     }
 }
 
@@ -81,9 +84,7 @@ async fn key(repo: &Repository, id: ObjectId) -> Result<Value> {
 }
 
 fn tables(tables: &[PackTable]) -> Value {
-    let chunk = |chunk: &crate::codec::pack::PackedChunk| {
-        json!({"id": chunk.id, "codec": chunk.codec, "stored": chunk.stored, "raw": chunk.raw, "base": chunk.base})
-    };
+    let chunk = |chunk: &crate::codec::pack::PackedChunk| json!({"id": chunk.id, "codec": chunk.codec, "stored": chunk.stored, "raw": chunk.raw, "base": chunk.base});
     let table = |table: &PackTable| {
         json!({
             "pack": table.pack, "type": if table.realm == Realm::Data { "data" } else { "manifest" },
@@ -96,9 +97,7 @@ fn tables(tables: &[PackTable]) -> Value {
 async fn tree(repo: &Arc<Repository>, snapshot: &Snapshot) -> Result<Value> {
     let index = Arc::new(repo.load_index(true).await?.index);
     let manifest = Manifest::open(repo, &index, &snapshot.tree).await?;
-    let page = |page: &crate::records::page::PageRef| {
-        json!({"id": page.id, "first": crate::error::printable(&page.first), "entries": page.entries})
-    };
+    let page = |page: &crate::records::page::PageRef| json!({"id": page.id, "first": crate::error::printable(&page.first), "entries": page.entries});
     Ok(json!({"id": snapshot.tree, "pages": manifest.pages().iter().map(page).collect::<Vec<_>>()}))
 }
 

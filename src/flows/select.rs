@@ -41,7 +41,7 @@ impl Filter {
         let mut words = Vec::new();
         let mut list = |name: &str, items: &[String]| {
             if !items.is_empty() {
-                words.push(format!("{name} {}", items.join(" or ")));
+                words.push(format!("of {name} {}", items.join(" or ")));
             }
         };
         list("host", &self.hosts);
@@ -106,7 +106,7 @@ impl Selector {
 
     fn nothing(&self, all: &[Snapshot], filter: &Filter, admitted: usize) -> Error {
         let words = filter.words();
-        let of = if words.is_empty() { String::new() } else { format!(" for {words}") };
+        let of = if words.is_empty() { String::new() } else { format!(" {words}") };
         let what = match self.back {
             Some(0) => format!("There is no snapshot{of}"),
             Some(back) => format!("There is no snapshot {back} before the latest{of}: there are {admitted}"),

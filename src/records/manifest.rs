@@ -178,14 +178,16 @@ impl Entry {
 
     /// Whether nothing says that the content changed since `self` was recorded: size, times and inode are the same.
     pub fn same_inode_state(&self, now: &Entry) -> bool {
-        (self.kind, self.size, self.mtime, self.ctime, self.inode) == (now.kind, now.size, now.mtime, now.ctime, now.inode)
+        (self.kind, self.size, self.mtime, self.ctime, self.inode)
+            == (now.kind, now.size, now.mtime, now.ctime, now.inode)
     }
 }
 
 /// The order of a manifest: by components, each by its bytes, so that a directory is followed by all below it.
 pub fn path_order(a: &[u8], b: &[u8]) -> Ordering {
     let same = a.iter().zip(b).take_while(|(x, y)| x == y).count();
-    let rank = |path: &[u8]| path.get(same).map(|&byte| if byte == b'/' { 1 } else { u16::from(byte) + 2 }).unwrap_or(0);
+    let rank =
+        |path: &[u8]| path.get(same).map(|&byte| if byte == b'/' { 1 } else { u16::from(byte) + 2 }).unwrap_or(0);
     rank(a).cmp(&rank(b))
 }
 

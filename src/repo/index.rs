@@ -258,7 +258,8 @@ impl Repository {
 
     /// Seals an index page.
     pub fn seal_index(&self, tables: &[PackTable]) -> Result<Vec<u8>> {
-        let failed = |e: getrandom::Error| Error::new(Kind::Internal, "Cannot seal an index page").because(format!("{e}"));
+        let failed =
+            |e: getrandom::Error| Error::new(Kind::Internal, "Cannot seal an index page").because(format!("{e}"));
         self.keys().seal(ObjectType::Index, &write_page(tables)).map_err(failed)
     }
 

@@ -212,13 +212,18 @@ impl Repository {
     /// Removes a slot by a prefix of its name; never the one in use, so that a repository never loses its last.
     pub async fn remove_slot(&self, prefix: &str) -> Result<ObjectId> {
         let slots = self.slots().await?;
-        let found: Vec<_> = slots.iter().filter(|slot| !prefix.is_empty() && slot.id.hex().starts_with(prefix)).collect();
+        let found: Vec<_> =
+            slots.iter().filter(|slot| !prefix.is_empty() && slot.id.hex().starts_with(prefix)).collect();
         let slot = match found[..] {
             [slot] => slot,
-            [] => return Err(Error::new(Kind::NoMatch, format!("No key has an id that begins with {prefix:?}"))
-                .hint("`lastgood key list` shows them")),
-            _ => return Err(Error::new(Kind::Usage, format!("Several keys have ids that begin with {prefix:?}"))
-                .hint("give more digits")),
+            [] => {
+                return Err(Error::new(Kind::NoMatch, format!("No key has an id that begins with {prefix:?}"))
+                    .hint("`lastgood key list` shows them"));
+            }
+            _ => {
+                return Err(Error::new(Kind::Usage, format!("Several keys have ids that begin with {prefix:?}"))
+                    .hint("give more digits"));
+            }
         };
         if slot.current {
             return Err(Error::new(Kind::Usage, format!("Key {} opened the repository just now", slot.id.brief()))

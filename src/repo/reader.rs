@@ -21,12 +21,20 @@ pub struct Opener<'a> {
 impl<'a> Opener<'a> {
     /// An opener for the chunks of a repository.
     pub fn new(keys: &'a Keys) -> Result<Opener<'a>> {
-        let coder = Coder::new().map_err(|e| Error::new(Kind::Internal, "Cannot start a decoder").because(e.to_string()))?;
+        let coder =
+            Coder::new().map_err(|e| Error::new(Kind::Internal, "Cannot start a decoder").because(e.to_string()))?;
         Ok(Opener { keys, coder, coded: Vec::new(), pack: None })
     }
 
     /// Opens one frame into `out`: exactly the plaintext whose id was asked for, or an error that names the pack.
-    pub fn open(&mut self, pack: &PackMeta, at: &Location, id: &ChunkId, frame: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    pub fn open(
+        &mut self,
+        pack: &PackMeta,
+        at: &Location,
+        id: &ChunkId,
+        frame: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         let chunk = PackedChunk { id: *id, codec: at.codec, stored: at.stored, raw: at.raw, base: None };
         self.try_open(pack, at.frame, &chunk, frame, out).map_err(|why| damaged_chunk(&pack.id, id, &why))
     }

@@ -84,7 +84,8 @@ impl Store {
     /// Makes sub-folders ahead, durably, so that no later write has to; other stores need none.
     pub fn prepare(&self, folders: impl Iterator<Item = String>) -> Result<()> {
         let Some(root) = &self.folder else { return Ok(()) };
-        let cannot = |e: std::io::Error| Error::new(Kind::Store, format!("Cannot make folders in {}", self.place)).because(e);
+        let cannot =
+            |e: std::io::Error| Error::new(Kind::Store, format!("Cannot make folders in {}", self.place)).because(e);
         for folder in folders {
             std::fs::create_dir_all(root.join(folder)).map_err(cannot)?;
         }
@@ -192,8 +193,10 @@ fn local_path(location: &str) -> Result<PathBuf> {
         return Ok(PathBuf::from(path));
     }
     match location.split_once("://") {
-        Some((scheme, _)) => Err(Error::new(Kind::Usage, format!("Repository {location}: {scheme}:// is not supported"))
-            .hint("this version stores in local folders: give a path")),
+        Some((scheme, _)) => {
+            Err(Error::new(Kind::Usage, format!("Repository {location}: {scheme}:// is not supported"))
+                .hint("this version stores in local folders: give a path"))
+        }
         None if location.is_empty() => {
             Err(Error::new(Kind::Usage, "The name of the repository is empty").hint("give a path with --repo"))
         }

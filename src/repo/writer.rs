@@ -113,7 +113,8 @@ impl Writer {
 
     /// A filler for one thread.
     pub fn filler(self: &Arc<Writer>) -> Result<Filler> {
-        let coder = Coder::new().map_err(|e| Error::new(Kind::Internal, "Cannot start a coder").because(e.to_string()))?;
+        let coder =
+            Coder::new().map_err(|e| Error::new(Kind::Internal, "Cannot start a coder").because(e.to_string()))?;
         Ok(Filler { writer: self.clone(), coder, data: None, manifest: None })
     }
 }

@@ -76,7 +76,8 @@ impl Reading {
         }
         let mut entry = item.entry.clone();
         opened.update(&mut entry);
-        entry.holes = if opened.blocks.saturating_mul(512) < opened.size { holes_of(&fd, opened.size) } else { Vec::new() };
+        entry.holes =
+            if opened.blocks.saturating_mul(512) < opened.size { holes_of(&fd, opened.size) } else { Vec::new() };
         #[cfg(not(target_vendor = "apple"))]
         if opened.size >= LARGE {
             // Only advice: nothing is lost if it is not taken.
@@ -113,7 +114,8 @@ impl Reading {
                 // A file that has to come from a tape first. It is known to be a regular one: now waiting is right.
                 Err(Errno::AGAIN) if !self.waits => {
                     self.waits = true;
-                    fcntl_setfl(&self.fd, OFlags::empty()).map_err(|errno| SourceError::new(&self.entry.path, DOING, errno))?;
+                    fcntl_setfl(&self.fd, OFlags::empty())
+                        .map_err(|errno| SourceError::new(&self.entry.path, DOING, errno))?;
                 }
                 Err(errno) => return Err(SourceError::new(&self.entry.path, DOING, errno)),
             }

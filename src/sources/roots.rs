@@ -35,7 +35,8 @@ impl Roots {
         let mut roots = Roots::default();
         let mut errors = Vec::new();
         for path in named {
-            let found = absolute(path, base).and_then(|path| Ok((std::fs::symlink_metadata(&path)?.dev(), to_manifest(&path))));
+            let found =
+                absolute(path, base).and_then(|path| Ok((std::fs::symlink_metadata(&path)?.dev(), to_manifest(&path))));
             match found {
                 Ok((device, path)) => {
                     roots.devices.insert(device);
@@ -59,7 +60,8 @@ impl Roots {
         for _ in 0..=self.all.len() {
             self.all.sort_by(|a, b| path_order(a, b));
             self.all.dedup();
-            let (winding, straight): (Vec<_>, Vec<_>) = self.all.iter().cloned().partition(|path| self.is_winding(path));
+            let (winding, straight): (Vec<_>, Vec<_>) =
+                self.all.iter().cloned().partition(|path| self.is_winding(path));
             if winding.is_empty() {
                 return;
             }

@@ -71,12 +71,15 @@ impl Selection {
         if !negated.contains(&true) {
             negated.clear();
         }
-        let mut markers = options.exclude_if_present.iter().map(|text| Marker::parse(text)).collect::<Result<Vec<_>>>()?;
+        let mut markers =
+            options.exclude_if_present.iter().map(|text| Marker::parse(text)).collect::<Result<Vec<_>>>()?;
         if options.exclude_caches {
             markers.push(Marker { name: CACHE_TAG.0.into(), prefix: CACHE_TAG.1.into() });
         }
         Ok(Selection {
-            globs: set.build().map_err(|why| Error::new(Kind::Usage, "The exclude patterns are too large").because(why))?,
+            globs: set
+                .build()
+                .map_err(|why| Error::new(Kind::Usage, "The exclude patterns are too large").because(why))?,
             negated,
             markers,
             larger_than: options.exclude_larger_than,
@@ -119,7 +122,9 @@ impl Marker {
         let (name, prefix) = text.split_once(':').unwrap_or((text, ""));
         if name.is_empty() || name.contains(['/', '\0']) || name == "." || name == ".." {
             let what = format!("Bad name of a marker file: {:?}", printable(text.as_bytes()));
-            return Err(Error::new(Kind::Usage, what).hint("give a file name, or a file name, a colon and how the file begins"));
+            return Err(
+                Error::new(Kind::Usage, what).hint("give a file name, or a file name, a colon and how the file begins")
+            );
         }
         Ok(Marker { name: name.into(), prefix: prefix.into() })
     }
@@ -130,7 +135,8 @@ impl Marker {
             return true;
         }
         let Ok(fd) = directory.open_file(&self.name) else { return false };
-        let regular = rustix::fs::fstat(&fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
+        let regular =
+            rustix::fs::fstat(&fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
         let mut begin = vec![0; self.prefix.len()];
         regular && rustix::io::pread(&fd, &mut begin[..], 0) == Ok(begin.len()) && begin == self.prefix
     }
@@ -227,7 +233,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for pattern in ["a[", "", "/", "!", "a/../b", "{a"] {
-            let options = SelectionOptions { exclude: vec!["ok".into(), pattern.into()], ..SelectionOptions::default() };
+            let options =
+                SelectionOptions { exclude: vec!["ok".into(), pattern.into()], ..SelectionOptions::default() };
             let error = Selection::new(&options).unwrap_err();
             assert_eq!((error.kind, error.what), (Kind::Usage, format!("Bad exclude pattern: {pattern}")));
             assert!(error.source.is_some());

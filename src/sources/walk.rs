@@ -94,7 +94,11 @@ impl Walk {
         // Without a current directory, relative roots do not exist, and are reported so.
         let base = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/proc/self/cwd"));
         let (roots, errors) = Roots::resolve(roots, &base);
-        let skip = skip.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|found| (found.dev(), found.ino())).collect();
+        let skip = skip
+            .iter()
+            .filter_map(|path| std::fs::metadata(path).ok())
+            .map(|found| (found.dev(), found.ino()))
+            .collect();
         let walk = Walk {
             roots,
             selection,

@@ -69,7 +69,8 @@ fn order_ancestors_and_metadata() {
     symlink("nowhere", base.join("dangling")).unwrap();
     symlink(".", base.join("loop")).unwrap();
     let found = walk(from_ref(&base), &SelectionOptions::default(), &[]);
-    let expected = ["", "a", "a/sub", "a/sub/deep", "a/x", "a\u{1}\n", "a-b", "a.b", "b", "dangling", "loop", "\u{fffd}\u{fffd}"];
+    let expected =
+        ["", "a", "a/sub", "a/sub/deep", "a/x", "a\u{1}\n", "a-b", "a.b", "b", "dangling", "loop", "\u{fffd}\u{fffd}"];
     assert_eq!(shown(&found, &base), expected);
 
     let top = &found[0].as_ref().unwrap().entry;
@@ -91,8 +92,22 @@ fn several_roots_share_ancestors() {
     make(&base, &["p/q/r/f", "p/q/s/f", "p/other", "z/f", "z/n/g"]);
     symlink("p/q", base.join("short")).unwrap();
     let roots = ["z", "p/q/s", "p/q/r", "z/n", "short/s"].map(|root| base.join(root));
-    let expected =
-        ["<", "<p", "<p/q", "p/q/r", "p/q/r/f", "p/q/s", "p/q/s/f", "<short", "short/s", "short/s/f", "z", "z/f", "z/n", "z/n/g"];
+    let expected = [
+        "<",
+        "<p",
+        "<p/q",
+        "p/q/r",
+        "p/q/r/f",
+        "p/q/s",
+        "p/q/s/f",
+        "<short",
+        "short/s",
+        "short/s/f",
+        "z",
+        "z/f",
+        "z/n",
+        "z/n/g",
+    ];
     assert_eq!(shown(&walk(&roots, &SelectionOptions::default(), &[]), &base), expected);
     assert_eq!(shown(&walk(&[base.join("short")], &SelectionOptions::default(), &[]), &base), ["<", "short"]);
 
@@ -140,7 +155,8 @@ fn the_repository_is_not_walked() {
     let (_dir, base) = temp();
     make(&base, &["a", "repo/config/0", "z"]);
     symlink("repo", base.join("repo-link")).unwrap();
-    let (mut walk, _) = Walk::new(from_ref(&base), Selection::default(), &[base.join("repo-link"), base.join("absent")]);
+    let (mut walk, _) =
+        Walk::new(from_ref(&base), Selection::default(), &[base.join("repo-link"), base.join("absent")]);
     let found: Found = walk.by_ref().collect();
     assert_eq!(shown(&found, &base), ["", "a", "repo", "repo-link", "z"]);
     assert_eq!(walk.skipped(), [base.join("repo").as_os_str().as_bytes()[1..].to_vec()]);
@@ -183,7 +199,8 @@ fn what_changes_under_the_walk_is_reported() {
     let (_dir, base) = temp();
     make(&base, &["a", "b/in", "c", "d/in", "e/in", "z"]);
     let (mut walk, _) = Walk::new(from_ref(&base), Selection::default(), &[]);
-    let mut found: Found = walk.by_ref().take_while(|item| !matches!(item, Ok(i) if i.entry.path.ends_with(b"/a"))).collect();
+    let mut found: Found =
+        walk.by_ref().take_while(|item| !matches!(item, Ok(i) if i.entry.path.ends_with(b"/a"))).collect();
     fs::remove_dir_all(base.join("b")).unwrap();
     fs::remove_file(base.join("c")).unwrap();
     fs::remove_dir_all(base.join("d")).unwrap();
@@ -193,8 +210,14 @@ fn what_changes_under_the_walk_is_reported() {
     found.extend(walk);
     assert_eq!(shown(&found, &base), ["", "b?", "c?", "d", "e", "z"]);
     assert!(found.iter().flat_map(Result::as_ref).all(|item| item.entry.fault.is_none()));
-    assert_eq!(found.iter().filter_map(|f| f.as_ref().err()).map(|e| e.kind).collect::<Vec<_>>(), [Trouble::Vanished; 2]);
-    assert_eq!((item(&found, &base, "d").entry.kind, item(&found, &base, "e").entry.kind), (FileKind::File, FileKind::Symlink));
+    assert_eq!(
+        found.iter().filter_map(|f| f.as_ref().err()).map(|e| e.kind).collect::<Vec<_>>(),
+        [Trouble::Vanished; 2]
+    );
+    assert_eq!(
+        (item(&found, &base, "d").entry.kind, item(&found, &base, "e").entry.kind),
+        (FileKind::File, FileKind::Symlink)
+    );
 }
 
 #[test]
@@ -227,7 +250,8 @@ fn many_names_and_deep_trees() {
     }
     allow_many_open_files();
     let (walk, _) = Walk::new(from_ref(&base), Selection::default(), &[]);
-    let found: usize = walk.map(|item| item.unwrap()).filter(|item| item.entry.path.len() >= base.as_os_str().len()).count();
+    let found: usize =
+        walk.map(|item| item.unwrap()).filter(|item| item.entry.path.len() >= base.as_os_str().len()).count();
     assert_eq!(found, 20_300);
 }
 

@@ -100,7 +100,8 @@ pub async fn backup(
     problems.iter().for_each(|problem| progress.problem(problem));
 
     let paths: Vec<String> = walk.roots().iter().map(|root| printable(&[b"/", &root[..]].concat())).collect();
-    let series: Vec<&Snapshot> = snapshots.iter().filter(|s| s.same_series(&options.hostname, &options.label)).collect();
+    let series: Vec<&Snapshot> =
+        snapshots.iter().filter(|s| s.same_series(&options.hostname, &options.label)).collect();
     let base = series.iter().rev().find(|s| s.paths == paths).or(series.last()).copied().cloned();
     progress.phase(Phase::Saving);
     let (collected, pack_bytes) = save(repo, options, index, walk, base.clone(), problems, &progress).await?;
@@ -217,9 +218,11 @@ async fn refuse_plans(repo: &Repository) -> Result<()> {
 
 fn nothing_to_back_up(missing: &[crate::sources::SourceError]) -> Error {
     match missing.first() {
-        Some(first) => Error::new(Kind::Source, format!("Cannot back up {}", printable(&[b"/", &first.path[..]].concat())))
-            .because(first.cause.to_string())
-            .hint("nothing was stored; check the path"),
+        Some(first) => {
+            Error::new(Kind::Source, format!("Cannot back up {}", printable(&[b"/", &first.path[..]].concat())))
+                .because(first.cause.to_string())
+                .hint("nothing was stored; check the path")
+        }
         None => Error::new(Kind::Usage, "No path to back up").hint("name at least one file or directory"),
     }
 }

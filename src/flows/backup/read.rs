@@ -244,7 +244,8 @@ impl<'a> Reader<'a> {
     fn attempt(&mut self, item: &Item) -> std::result::Result<Attempt, Failure> {
         let mut reading = Reading::open(item).map_err(Failure::Source)?;
         let (size, data_len) = (reading.entry().size, reading.entry().data_len());
-        let sizes = if size >= self.run.config.cut.large_from { self.run.config.cut.large } else { self.run.config.cut.small };
+        let sizes =
+            if size >= self.run.config.cut.large_from { self.run.config.cut.large } else { self.run.config.cut.small };
         let CutSizes { min, average, max } = sizes;
         let limits = Limits { min, average, max };
         let (ids, tally) = if data_len <= ALONE && reading.entry().holes.is_empty() {
@@ -260,7 +261,11 @@ impl<'a> Reader<'a> {
     }
 
     /// A small file without holes, whole in one buffer.
-    fn read_alone(&mut self, reading: &mut Reading, limits: &Limits) -> std::result::Result<(Vec<ChunkId>, Tally), Failure> {
+    fn read_alone(
+        &mut self,
+        reading: &mut Reading,
+        limits: &Limits,
+    ) -> std::result::Result<(Vec<ChunkId>, Tally), Failure> {
         let len = reading.entry().size as usize;
         if self.buffer.len() < len {
             self.buffer.resize(len, 0);
@@ -286,7 +291,11 @@ impl<'a> Reader<'a> {
     }
 
     /// A large file: this thread reads and cuts, every thread stores.
-    fn read_shared(&mut self, reading: &mut Reading, limits: &Limits) -> std::result::Result<(Vec<ChunkId>, Tally), Failure> {
+    fn read_shared(
+        &mut self,
+        reading: &mut Reading,
+        limits: &Limits,
+    ) -> std::result::Result<(Vec<ChunkId>, Tally), Failure> {
         let file = Arc::new(LargeFile {
             path: reading.entry().path.clone(),
             ids: Mutex::default(),

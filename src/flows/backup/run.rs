@@ -94,7 +94,8 @@ pub(super) fn run(
             });
         }
         drop((job_queue, done));
-        let collected = Collector::new(run, &writer, problems).and_then(|collector| collector.collect(&done_queue, &token_queue));
+        let collected =
+            Collector::new(run, &writer, problems).and_then(|collector| collector.collect(&done_queue, &token_queue));
         if let Err(e) = &collected {
             // The error itself is returned below; this makes the others stop.
             run.fail(Error::new(e.kind, e.what.clone()));

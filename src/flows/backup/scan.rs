@@ -33,7 +33,12 @@ pub(super) struct Base {
 }
 
 impl Base {
-    pub fn new(pages: mpsc::Receiver<Vec<Entry>>, repo: Arc<Repository>, index: Arc<Index>, snapshot: &Snapshot) -> Base {
+    pub fn new(
+        pages: mpsc::Receiver<Vec<Entry>>,
+        repo: Arc<Repository>,
+        index: Arc<Index>,
+        snapshot: &Snapshot,
+    ) -> Base {
         let began = DateTime::parse_from_rfc3339(&snapshot.summary.backup_start).unwrap_or_default();
         let started = Stamp { seconds: began.timestamp(), nanos: began.timestamp_subsec_nanos() };
         Base { pages, page: Vec::new().into_iter(), next: None, repo, index, started, runtime: Handle::current() }
@@ -58,7 +63,10 @@ impl Base {
 
     /// Whether a file need not be read: it is as it was, and every chunk of it is still in the repository.
     fn holds(&self, before: &Entry, now: &Entry) -> bool {
-        before.same_inode_state(now) && before.fault.is_none() && trusted(before, self.started) && self.has_chunks(before)
+        before.same_inode_state(now)
+            && before.fault.is_none()
+            && trusted(before, self.started)
+            && self.has_chunks(before)
     }
 
     fn has_chunks(&self, entry: &Entry) -> bool {

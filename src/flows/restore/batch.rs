@@ -57,7 +57,10 @@ impl Batch {
 
     /// Whether it should be run before more is added.
     pub fn is_full(&self) -> bool {
-        self.pieces >= PIECES || self.files.len() >= PIECES || self.open >= OPEN_FILES || self.directories >= DIRECTORIES
+        self.pieces >= PIECES
+            || self.files.len() >= PIECES
+            || self.open >= OPEN_FILES
+            || self.directories >= DIRECTORIES
     }
 
     /// Restores all of it.
@@ -138,7 +141,8 @@ fn prepare(session: &Session, files: &[FilePlan]) -> Result<Vec<Stretch>> {
 
 /// A file whose content is empty, all holes, or in the target already.
 fn without_fetching(session: &Session, file: &FilePlan) -> Result<()> {
-    let equal = file.existing.as_ref().is_some_and(|old| old.about().size == file.entry.size && file.entry.holes.is_empty());
+    let equal =
+        file.existing.as_ref().is_some_and(|old| old.about().size == file.entry.size && file.entry.holes.is_empty());
     if session.options.dry_run {
         if equal {
             session.skip_file(file.entry.size);
@@ -236,7 +240,10 @@ impl FilePlan {
             return Ok(());
         }
         match self.failed.load(Acquire) {
-            true => Ok(self.abandon()),
+            true => {
+                self.abandon();
+                Ok(())
+            }
             false => self.complete(session),
         }
     }

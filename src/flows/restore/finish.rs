@@ -104,7 +104,9 @@ impl Later {
 fn make_node(session: &Session, entry: &Entry) -> Result<()> {
     let Some((dir, name)) = session.directory_of(&entry.path)? else { return Ok(()) };
     let made = match existing(&dir, &name) {
-        Ok(Some(there)) if there.kind != FileKind::Directory && keeps(session.options.overwrite, &there, entry) => return Ok(()),
+        Ok(Some(there)) if there.kind != FileKind::Directory && keeps(session.options.overwrite, &there, entry) => {
+            return Ok(());
+        }
         Ok(_) if entry.kind == FileKind::Symlink => symlink(&dir, &name, entry, &session.ownership),
         Ok(_) => special(&dir, &name, entry, &session.ownership),
         Err(e) => Err(e),
@@ -145,11 +147,11 @@ fn make_directory(session: &Session, entry: &Entry, wanted: bool) -> Result<()> 
         return Ok(());
     }
     let Some(tree) = &session.tree else { return Ok(()) };
-    let made = tree.directory(&entry.path).and_then(|dir| {
+    let made = tree.directory(&entry.path).map(|dir| {
         let fault = entry.fault.as_ref().map(|fault| format!("the backup could not list all of it ({})", fault.reason));
         match wanted || dir.created() {
-            true => Ok(finish_directory(&dir, entry, &session.ownership).into_iter().chain(fault).collect()),
-            false => Ok(Vec::new()),
+            true => finish_directory(&dir, entry, &session.ownership).into_iter().chain(fault).collect(),
+            false => Vec::new(),
         }
     });
     session.progress.step(Step::Entries(1));

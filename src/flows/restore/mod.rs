@@ -184,7 +184,9 @@ impl Session {
     }
 
     fn file_problem(&self, kind: Trouble, place: &[u8], message: impl Into<String>) {
-        self.problem(Problem::of_path(kind, place, message));
+        let target = self.options.target.as_os_str().as_encoded_bytes();
+        let target = target.strip_suffix(b"/").unwrap_or(target);
+        self.problem(Problem::of_path(kind, &[target, b"/", place].concat(), message));
     }
 
     /// Records what could not be done in the target, or stops if nothing more can be.
@@ -247,8 +249,11 @@ impl Session {
             self.progress.total(report.total_entries, report.total_bytes);
         }
         if report.total_entries == 0 && !self.options.include.is_empty() {
-            return Err(Error::new(Kind::NoMatch, format!("Nothing in the snapshot matches {}", self.options.include.join(", ")))
-                .hint("a pattern with a leading / matches the whole absolute path, as `lastgood ls` shows it"));
+            return Err(Error::new(
+                Kind::NoMatch,
+                format!("Nothing in the snapshot matches {}", self.options.include.join(", ")),
+            )
+            .hint("a pattern with a leading / matches the whole absolute path, as `lastgood ls` shows it"));
         }
         batch.run(self).await?;
         report.files_deleted = later.finish(self, &wanted).await?;

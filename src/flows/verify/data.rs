@@ -24,8 +24,8 @@ const HASHING: usize = 3;
 const PACKS_AT_ONCE: usize = 256;
 
 impl Session {
-    /// Hashes every object and compares it with its name.
-    pub(super) async fn scrub(&self) -> Result<()> {
+    /// Hashes every object and compares it with its name; gives the packs that differ.
+    pub(super) async fn scrub(&self) -> Result<Vec<(Id, u64)>> {
         let store = self.repo.store();
         let mut all = Vec::new();
         for prefix in [KEYS, INDEX, SNAPSHOTS, PACKS] {
@@ -40,20 +40,22 @@ impl Session {
         stream::iter(all)
             .map(|listed| async move {
                 self.progress.check()?;
-                let Some(name) = hash_in_name(&listed) else { return Ok(()) };
-                match self.hash(&listed).await {
-                    Ok(hash) if hash == name => {}
+                let Some(name) = hash_in_name(&listed) else { return Ok(None) };
+                let hash = self.hash(&listed).await;
+                self.progress.step(Step::Entries(1));
+                lock(&self.report).objects_hashed += 1;
+                match hash {
+                    Ok(hash) if hash == name => return Ok(None),
                     Ok(_) => {
                         self.damage(&listed.name, "its bytes are not those that its name says", REWRITE, Vec::new());
                     }
                     Err(e) => self.judge(&listed.name, e, REWRITE, Vec::new())?,
                 }
-                self.progress.step(Step::Entries(1));
-                lock(&self.report).objects_hashed += 1;
-                Ok(())
+                Ok(Some((name, listed.size)).filter(|_| listed.name.starts_with(PACKS)))
             })
             .buffer_unordered(HASHING)
-            .try_collect::<()>()
+            .try_filter_map(|bad| async move { Ok(bad) })
+            .try_collect()
             .await
     }
 
@@ -76,10 +78,16 @@ impl Session {
         Ok(Id(*hasher.finalize().as_bytes()))
     }
 
+    /// The packs that are to be read.
+    pub(super) async fn choose(&self, how: ReadData) -> Result<Vec<(Id, u64)>> {
+        if how == ReadData::None {
+            return Ok(Vec::new());
+        }
+        choose(self.repo.store().list(PACKS).await?.iter().filter_map(listed_id).collect(), how)
+    }
+
     /// Opens, decodes and hashes every chunk of the chosen packs.
-    pub(super) async fn read_data(&self, how: ReadData, adopted: &[PackTable]) -> Result<()> {
-        let listed: Vec<(Id, u64)> = self.repo.store().list(PACKS).await?.iter().filter_map(listed_id).collect();
-        let chosen = choose(listed, how)?;
+    pub(super) async fn read_data(&self, chosen: Vec<(Id, u64)>, adopted: &[PackTable]) -> Result<()> {
         self.progress.total(chosen.len() as u64, chosen.iter().map(|(_, size)| size).sum());
         let mut chosen: std::collections::HashMap<Id, u64> = chosen.into_iter().collect();
         let mut waiting = Vec::new();
@@ -88,7 +96,8 @@ impl Session {
         let mut tables = adopted.to_vec();
         loop {
             // Packs that are missing or cut short were reported with the structure.
-            let fresh = tables.drain(..).filter(|table| chosen.remove(&table.pack).is_some_and(|size| size == table.size));
+            let fresh =
+                tables.drain(..).filter(|table| chosen.remove(&table.pack).is_some_and(|size| size == table.size));
             waiting.extend(fresh.map(Arc::new));
             if waiting.len() >= PACKS_AT_ONCE || pages.is_empty() {
                 self.read_packs(std::mem::take(&mut waiting)).await?;
@@ -191,7 +200,8 @@ impl Part {
         if self.last {
             let key = keys.pack_key(realm, epoch, &salt);
             let padding = key.and_then(|key| open_padding(&key, &bytes[at..]));
-            why = why.or(padding.err().map(|_| EnvelopeError::Content("its padding was changed; no chunk is lost".into())));
+            why = why
+                .or(padding.err().map(|_| EnvelopeError::Content("its padding was changed; no chunk is lost".into())));
         }
         progress.step(Step::Done(bytes.len() as u64));
         if let Some(why) = why {

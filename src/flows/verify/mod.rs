@@ -142,13 +142,15 @@ pub async fn verify(
         report: Mutex::default(),
     };
     let snapshots = session.structure(&loaded, &adopted).await?;
+    let mut chosen = session.choose(options.read_data).await?;
     if options.scrub {
         session.progress.phase(Phase::Scrubbing);
-        session.scrub().await?;
+        // Of a pack whose hash is wrong, every chunk is tried, to know which files it takes with it.
+        chosen.extend(session.scrub().await?);
     }
-    if options.read_data != ReadData::None {
+    if !chosen.is_empty() {
         session.progress.phase(Phase::Reading);
-        session.read_data(options.read_data, &adopted).await?;
+        session.read_data(chosen, &adopted).await?;
     }
     let damage = session.affected(&snapshots).await?;
     let mut report = std::mem::take(&mut *lock(&session.report));
@@ -157,9 +159,14 @@ pub async fn verify(
 }
 
 impl Session {
-    fn damage(&self, object: impl Into<String>, message: impl Into<String>, advice: &'static str, lost: Vec<(Realm, ChunkId)>) {
+    fn damage(
+        &self,
+        object: impl Into<String>,
+        message: impl Into<String>,
+        advice: &'static str,
+        lost: Vec<(Realm, ChunkId)>,
+    ) {
         let (object, message) = (object.into(), message.into());
-        self.progress.problem(&Problem::new(Trouble::Damaged, object.clone(), message.clone()));
         lock(&self.lost).extend(lost.iter().copied());
         let mut found = lock(&self.found);
         match found.iter_mut().find(|found| found.object == object) {

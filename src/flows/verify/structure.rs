@@ -6,8 +6,8 @@ use crate::codec::pack::PackTable;
 use crate::error::{Error, Kind, Result};
 use crate::id::{Id, ObjectId};
 use crate::records::manifest::Entry;
-use crate::records::snapshot::Snapshot;
 use crate::records::page::PageRef;
+use crate::records::snapshot::Snapshot;
 use crate::repo::index::{FETCHES, Loaded, listed_id, pack_name};
 use crate::repo::manifest::{Manifest, chunks_of};
 use crate::repo::reader::read_footer;
@@ -59,7 +59,10 @@ impl Session {
             }
             match Header::parse(&object, object.len() as u64) {
                 Ok(header) if header.repository != *self.repo.keys().repository() => {
-                    self.note(&listed.name, "a key slot of another repository, left by an init that was cut off: harmless");
+                    self.note(
+                        &listed.name,
+                        "a key slot of another repository, left by an init that was cut off: harmless",
+                    );
                 }
                 Ok(header) if header.object_type == ObjectType::Slot as u8 => {}
                 Ok(_) => self.damage(&listed.name, "it is no key slot", REPLACE, Vec::new()),
@@ -91,7 +94,10 @@ impl Session {
         let absent: HashMap<ObjectId, Option<u64>> = loaded.absent.iter().copied().collect();
         let unreadable = loaded.unindexed.iter().filter(|(id, _)| !adopted.iter().any(|table| table.pack == *id));
         for (id, _) in unreadable {
-            self.note(pack_name(id), "no index page names it and it does not open: left by a run that was cut off, or damaged");
+            self.note(
+                pack_name(id),
+                "no index page names it and it does not open: left by a run that was cut off, or damaged",
+            );
         }
         for table in adopted {
             let note = "no index page names it yet: an interrupted run left it, and the next backup will use it";
@@ -116,7 +122,9 @@ impl Session {
                 let name = pack_name(&table.pack);
                 match footer {
                     Some(Ok(footer)) if footer == table => {}
-                    Some(Ok(_)) => self.damage(name, "its table of contents is not what the index says", REWRITE, Vec::new()),
+                    Some(Ok(_)) => {
+                        self.damage(name, "its table of contents is not what the index says", REWRITE, Vec::new())
+                    }
                     Some(Err(e)) => self.judge(&name, e, REWRITE, Vec::new())?,
                     None => self.absent(&table, absent.get(&table.pack).copied().flatten()),
                 }
@@ -131,7 +139,9 @@ impl Session {
         let lost = lost.map(|chunk| (table.realm, chunk.id)).collect();
         let message = match found {
             None => "it is missing".to_owned(),
-            Some(size) => format!("it is {size} bytes long and must be {}; a restore tries what is left of it", table.size),
+            Some(size) => {
+                format!("it is {size} bytes long and must be {}; a restore tries what is left of it", table.size)
+            }
         };
         let advice = if found.is_none() { REBACKUP } else { REWRITE };
         self.damage(pack_name(&table.pack), message, advice, lost);
