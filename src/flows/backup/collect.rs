@@ -113,7 +113,7 @@ impl<'a> Collector<'a> {
                 self.take(done)?;
             }
         }
-        // Every sender is gone: after a full walk nothing waits; otherwise the run was stopped.
+        // Every sender is gone: after a full walk nothing waits; otherwise the run was stopped, and why is known already.
         if self.run.stopped() || !waiting.is_empty() {
             self.filler.flush()?;
             return Err(Error::interrupted());

@@ -96,18 +96,15 @@ pub(super) fn run(
         drop((job_queue, done));
         let collected =
             Collector::new(run, &writer, problems).and_then(|collector| collector.collect(&done_queue, &token_queue));
-        if let Err(e) = &collected {
-            // The error itself is returned below; this makes the others stop.
-            run.fail(Error::new(e.kind, e.what.clone()));
-        }
         drop((done_queue, token_queue));
-        collected
+        // An error makes the other threads stop; the first one counts.
+        collected.map_err(|e| run.fail(e)).ok()
     });
     if run.progress.stopped() {
         return Err(Error::interrupted());
     }
     match (run.error.into_inner().unwrap_or_else(PoisonError::into_inner), collected) {
-        (_, Err(e)) | (Some(e), Ok(_)) => Err(e),
-        (None, Ok(collected)) => Ok(collected),
+        (None, Some(collected)) => Ok(collected),
+        (error, _) => Err(error.unwrap_or_else(Error::interrupted)),
     }
 }

@@ -1,7 +1,7 @@
 //! Comparing files that are there with chunk ids, on all cores: before a restore in place, and to verify after one.
 
+use super::Session;
 use super::plan::{FilePlan, Verdict, Wanted, pieces};
-use super::{Session, fatal};
 use crate::codec::envelope::Realm;
 use crate::error::{Result, Trouble};
 use crate::progress::Step;
@@ -99,7 +99,7 @@ async fn open_restored(session: &Arc<Session>, entry: Entry) -> Result<Option<Fi
             session.file_problem(Trouble::NotRestored, &place, "there is no such file after the restore");
             Ok(None)
         }
-        Err(e) if e.full => Err(fatal(&e)),
+        Err(e) if e.full => Err(session.full(&e)),
         Err(e) => session.target_problem(&e).map(|()| None),
     }
 }

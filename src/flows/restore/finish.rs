@@ -1,7 +1,7 @@
 //! What a restore does last: links and special files, removing what is not in the snapshot, and directories' metadata.
 
+use super::Session;
 use super::plan::{Wanted, keeps};
-use super::{Session, fatal};
 use crate::error::Result;
 use crate::progress::{Phase, Step};
 use crate::records::manifest::{Entry, FileKind};
@@ -68,7 +68,7 @@ impl Later {
             make_directory(session, entry, *wanted)?;
         }
         if let Some(tree) = &session.tree {
-            tree.sync().map_err(|e| fatal(&e))?;
+            tree.sync().map_err(|e| session.full(&e))?;
         }
         Ok(removed)
     }
@@ -160,7 +160,7 @@ fn make_directory(session: &Session, entry: &Entry, wanted: bool) -> Result<()> 
         Err(TargetError { full: false, path, message }) => {
             session.file_problem(crate::error::Trouble::NotRestored, &path, message);
         }
-        Err(e) => return Err(fatal(&e)),
+        Err(e) => return Err(session.full(&e)),
     }
     Ok(())
 }

@@ -127,7 +127,7 @@ pub async fn restore(
         true => Tree::open_existing(&options.target),
         false => Tree::open(&options.target).map(Some),
     };
-    let tree = tree.map_err(|e| fatal(&e))?;
+    let tree = tree.map_err(|e| fatal(&e.path, &e))?;
     let session = Arc::new(Session {
         repo: repo.clone(),
         index,
@@ -169,8 +169,8 @@ async fn subtree_kind(manifest: &Manifest, subtree: &[u8]) -> Result<bool> {
 }
 
 /// An error of the target that stops the whole restore.
-fn fatal(e: &TargetError) -> Error {
-    let error = Error::new(Kind::Target, format!("Cannot write to {}", printable(&e.path))).because(e.message.clone());
+fn fatal(path: &[u8], e: &TargetError) -> Error {
+    let error = Error::new(Kind::Target, format!("Cannot write to {}", printable(path))).because(e.message.clone());
     match e.full {
         true => error.hint("free some space or name another target, and run the same command again: what is restored already is kept and not fetched again"),
         false => error.hint("check the path and its permissions"),
@@ -184,15 +184,24 @@ impl Session {
     }
 
     fn file_problem(&self, kind: Trouble, place: &[u8], message: impl Into<String>) {
+        self.problem(Problem::of_path(kind, &self.shown(place), message));
+    }
+
+    /// A place in the target as the user knows it.
+    fn shown(&self, place: &[u8]) -> Vec<u8> {
         let target = self.options.target.as_os_str().as_encoded_bytes();
-        let target = target.strip_suffix(b"/").unwrap_or(target);
-        self.problem(Problem::of_path(kind, &[target, b"/", place].concat(), message));
+        [target.strip_suffix(b"/").unwrap_or(target), b"/", place].concat()
+    }
+
+    /// The error that stops the restore.
+    fn full(&self, e: &TargetError) -> Error {
+        fatal(&self.shown(&e.path), e)
     }
 
     /// Records what could not be done in the target, or stops if nothing more can be.
     fn target_problem(&self, e: &TargetError) -> Result<()> {
         if e.full {
-            return Err(fatal(e));
+            return Err(self.full(e));
         }
         self.file_problem(Trouble::NotRestored, &e.path, e.message.clone());
         Ok(())

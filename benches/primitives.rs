@@ -1,0 +1,93 @@
+//! Speed of the building blocks on one core, in GB/s: `cargo bench`. Figures for people; nothing is asserted.
+
+use lastgood::codec::coding::{Coder, Hint, Level};
+use lastgood::codec::crypto::Aead;
+use lastgood::codec::cutter::{Cutter, Limits};
+use lastgood::codec::kdf::{Cost, Secret, stretch};
+use std::time::{Duration, Instant};
+
+const SIZE: usize = 32 << 20;
+const CHUNK: usize = 1 << 20;
+const FOR: Duration = Duration::from_millis(700);
+
+/// Best of several runs over `SIZE` bytes.
+fn rate(name: &str, mut run: impl FnMut() -> usize) {
+    let (start, mut best, mut check) = (Instant::now(), f64::MAX, 0);
+    while start.elapsed() < FOR {
+        let begun = Instant::now();
+        check ^= run();
+        best = best.min(begun.elapsed().as_secs_f64());
+    }
+    println!("{name:<34} {:7.2} GB/s   ({check:x})", SIZE as f64 / best / 1e9);
+}
+
+/// Bytes that nothing can compress.
+fn random() -> Vec<u8> {
+    let mut bytes = vec![0; SIZE];
+    blake3::Hasher::new().update(b"bench").finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+/// Numbers as weights are: small, of both signs, spread like a sum of uniform ones.
+fn weights(half: bool) -> Vec<u8> {
+    let random = random();
+    let number = |six: &[u8]| (six.iter().map(|&byte| f32::from(byte)).sum::<f32>() - 765.0) * 1e-4;
+    let numbers = random.windows(6).step_by(if half { 2 } else { 4 }).map(number);
+    let mut bytes: Vec<u8> = match half {
+        true => numbers.flat_map(|n| (n.to_bits() >> 16).to_le_bytes()[..2].to_vec()).collect(),
+        false => numbers.flat_map(|n| n.to_le_bytes()).collect(),
+    };
+    bytes.resize(SIZE, 0);
+    bytes
+}
+
+fn coding(name: &str, data: &[u8]) {
+    let Ok(mut coder) = Coder::new() else { return };
+    let mut stored = 0;
+    rate(&format!("encode {name} (read back)"), || {
+        let mut hint = Hint::default();
+        stored = 0;
+        for chunk in data.chunks(CHUNK) {
+            let mut out = Vec::with_capacity(CHUNK + 1024);
+            coder.encode(chunk, Level::Auto, &mut hint, &mut out);
+            stored += out.len();
+        }
+        stored
+    });
+    println!("{:<34} {:7.2} %", format!("  {name} comes to"), 100.0 * stored as f64 / SIZE as f64);
+    let mut frame = Vec::new();
+    let codec = coder.encode(&data[..CHUNK], Level::Auto, &mut Hint::default(), &mut frame);
+    let mut out = Vec::new();
+    rate(&format!("decode {name}"), || {
+        (0..SIZE / CHUNK).map(|_| coder.decode(codec, &frame, CHUNK, &mut out).map_or(0, |()| out.len())).sum()
+    });
+}
+
+fn main() {
+    let data = random();
+    let cutter = Cutter::new(&[7; 32]);
+    let limits = Limits { min: 128 << 10, average: 256 << 10, max: 1 << 20 };
+    rate("cut, 256 KiB", || {
+        let (mut at, mut count) = (0, 0);
+        while at < data.len() {
+            at += cutter.cut(&limits, &data[at..]);
+            count += 1;
+        }
+        count
+    });
+    rate("chunk id (keyed BLAKE3)", || {
+        data.chunks(CHUNK).map(|chunk| usize::from(blake3::keyed_hash(&[1; 32], chunk).as_bytes()[0])).sum()
+    });
+    let key = Aead::new(&[3; 32]);
+    let mut sealed = data.clone();
+    rate("seal, AES-256-GCM", || {
+        sealed.chunks_mut(CHUNK).map(|chunk| key.seal(&[0; 12], b"", chunk).map_or(0, |tag| usize::from(tag[0]))).sum()
+    });
+    coding("random", &data);
+    coding("f32 weights", &weights(false));
+    coding("bf16 weights", &weights(true));
+    let secret = Secret::Password(b"correct horse".to_vec().into());
+    let begun = Instant::now();
+    stretch(&secret, &[0; 32], &Cost { memory_kib: 64 << 10, passes: 3, lanes: 4 }).ok();
+    println!("{:<34} {:7.0} ms", "Argon2id, 64 MiB, 3 passes", begun.elapsed().as_secs_f64() * 1e3);
+}
