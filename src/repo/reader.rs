@@ -9,21 +9,22 @@ use crate::codec::pack::{PackTable, PackedChunk, TRAILER_LEN, Trailer, open_foot
 use crate::error::{Error, Kind, Result};
 use crate::id::{ChunkId, ObjectId};
 use crate::spec::{HEADER_LEN, ObjectType};
+use std::sync::Arc;
 
 /// Opens frames on one thread: holds the decoder, the buffers, and the key of the pack it read last.
-pub struct Opener<'a> {
-    keys: &'a Keys,
+pub struct Opener {
+    keys: Arc<Keys>,
     coder: Coder,
     coded: Vec<u8>,
     pack: Option<(ObjectId, Aead)>,
 }
 
-impl<'a> Opener<'a> {
+impl Opener {
     /// An opener for the chunks of a repository.
-    pub fn new(keys: &'a Keys) -> Result<Opener<'a>> {
+    pub fn new(keys: &Arc<Keys>) -> Result<Opener> {
         let coder =
             Coder::new().map_err(|e| Error::new(Kind::Internal, "Cannot start a decoder").because(e.to_string()))?;
-        Ok(Opener { keys, coder, coded: Vec::new(), pack: None })
+        Ok(Opener { keys: keys.clone(), coder, coded: Vec::new(), pack: None })
     }
 
     /// Opens one frame into `out`: exactly the plaintext whose id was asked for, or an error that names the pack.

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""Restores the newest snapshot of a lastgood repository, written from man/lastgood-repository.5 alone: proof that the page suffices.
+"""Restores the newest snapshot of a lastgood repository, by man/lastgood-repository.5 alone: proof that the page suffices.
 
-Usage: LASTGOOD_PASSWORD=... reader.py REPOSITORY TARGET
-Needs the packages blake3, argon2-cffi, cryptography, cbor2 and zstandard. Checks every object and chunk, and reads what it
-wrote to TARGET again to compare it. Restores files, directories and symbolic links with modes and times; names the rest.
+Usage: LASTGOOD_PASSWORD=... reader.py REPOSITORY TARGET, which must not exist; files, directories and symbolic links are
+restored, and compared with the ids of their chunks. Needs blake3, argon2-cffi, cryptography, cbor2, zstandard, Python 3.11.
 """
 
 import io
@@ -12,13 +11,13 @@ import os
 import re
 import struct
 import sys
-from collections import namedtuple
+from collections import Counter, namedtuple
 from datetime import datetime, timezone
 from pathlib import Path
 
-import argon2.low_level
 import cbor2
 import zstandard
+from argon2.low_level import Type, hash_secret_raw
 from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -28,7 +27,6 @@ FILE, DIRECTORY, SYMLINK = range(3)
 HEADER, TAG, CHUNK_MAX = 128, 16, 64 << 20
 
 DEFAULTS = {1: 0, 2: FILE, 3: False, 4: 0, 9: [0, 0], 12: 0, 14: b"", 17: [], 18: [], 19: False, 20: None}
-
 Header = namedtuple("Header", "type epoch repository salt commitment")
 Chunk = namedtuple("Chunk", "id codec stored raw")
 Pack = namedtuple("Pack", "id type epoch salt size chunks")
@@ -47,13 +45,6 @@ def derive(context, key):
     return blake3(key, derive_key_context="lastgood 2026 v1 " + context).digest()
 
 
-def unseal(key, nonce, associated, sealed):
-    try:
-        return AESGCM(key).decrypt(nonce, bytes(sealed), associated)
-    except InvalidTag:
-        raise Refused("sealed bytes were changed") from None
-
-
 class Cursor:
     """Takes fields from the front of a byte string."""
 
@@ -65,18 +56,17 @@ class Cursor:
         self.at += length
         return self.data[self.at - length : self.at]
 
-    def number(self, form):
-        return struct.unpack("<" + form, self.take(struct.calcsize(form)))[0]
+    def fields(self, form):
+        return struct.unpack(form, self.take(struct.calcsize(form)))
 
     def varint(self):
-        value = 0
-        for shift in range(0, 64, 7):
-            byte = self.number("B")
+        value, shift, byte = 0, 0, 0x80
+        while byte & 0x80:
+            byte = self.take(1)[0]
             value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                check(value < 1 << 64 and (byte or not shift), "a varint has not its shortest form")
-                return value
-        raise Refused("a varint is too long")
+            shift += 7
+        check(value < 1 << 64 and (byte or shift == 7), "a varint has not its shortest form")
+        return value
 
     def ended(self):
         return self.at == len(self.data)
@@ -95,7 +85,7 @@ def read_table(cursor):
     chunks, count = [], cursor.varint()
     check(count <= 1 << 20, "too many chunks in a pack")
     for _ in range(count):
-        chunk_id, codec, stored = cursor.take(32), cursor.number("B"), cursor.varint()
+        (chunk_id, codec), stored = cursor.fields("<32sB"), cursor.varint()
         check(codec <= 2, f"codec {codec} needs a newer reader")
         raw = cursor.varint() if codec else stored - TAG
         check(TAG <= stored <= CHUNK_MAX + TAG and raw <= CHUNK_MAX, "a chunk is out of bounds")
@@ -103,13 +93,10 @@ def read_table(cursor):
     return chunks
 
 
-# ---- codecs
-
-
 def unzstd(frame, length):
     kind = zstandard.get_frame_parameters(frame)
-    plain = kind.content_size == length > 0 and not kind.dict_id and not kind.has_checksum and kind.window_size <= 1 << 27
-    check(plain, "a zstd frame of another kind than the format has")
+    check(not kind.dict_id and not kind.has_checksum and kind.window_size <= 1 << 27, "a zstd frame of another kind")
+    check(kind.content_size == length > 0, "a zstd frame has another length")
     decoder = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
     data = decoder.decompress(frame)
     check(decoder.eof and not decoder.unused_data and len(data) == length, "not exactly one zstd frame")
@@ -120,9 +107,8 @@ def rotate_upper(elements, width, bits):
     """Rotates the upper 16 bits of every element right, all at once in one long number."""
     pairs = bytearray(len(elements) // width * 2)
     pairs[0::2], pairs[1::2] = elements[width - 2 :: width], elements[width - 1 :: width]
-    low = int.from_bytes(struct.pack("<H", 0xFFFF >> bits) * (len(pairs) // 2), "little")
-    high = int.from_bytes(struct.pack("<H", 0xFFFF << 16 - bits & 0xFFFF) * (len(pairs) // 2), "little")
-    number = int.from_bytes(pairs, "little")
+    mask, number = 0xFFFF >> bits, int.from_bytes(pairs, "little")
+    low, high = (int.from_bytes(struct.pack("<H", m) * (len(pairs) // 2), "little") for m in (mask, 0xFFFF ^ mask))
     pairs = (number >> bits & low | number << 16 - bits & high).to_bytes(len(pairs), "little")
     elements[width - 2 :: width], elements[width - 1 :: width] = pairs[0::2], pairs[1::2]
 
@@ -132,7 +118,7 @@ def unplane(frame, length):
     rotation, width, phase, map_kind, coded = cursor.take(5)
     check(rotation < 16 and width in (2, 4, 8) and phase < width and phase <= length, "planes of an unknown shape")
     check(map_kind < 3 and not coded >> width and cursor.take(3) == bytes(3), "planes with an unknown flag")
-    lengths = [cursor.number("I") for _ in range(1 + width)]
+    lengths = cursor.fields(f"<{1 + width}I")
     count, tail_length = divmod(length - phase, width)
     head, tail = cursor.take(phase), cursor.take(tail_length)
 
@@ -151,18 +137,9 @@ def unplane(frame, length):
     check(cursor.ended(), "something follows the planes")
     rotate_upper(elements, width, rotation)
     if map_kind:
-        parts, at, zero = [], 0, bytes(width)
-        for flag in format(bits, f"0{count}b")[::-1]:
-            parts.append(elements[at : at + width] if flag == "1" else zero)
-            at += width * (flag == "1")
-        elements = b"".join(parts)
+        rest = (elements[at : at + width] for at in range(0, len(elements), width))
+        elements = b"".join(next(rest) if one == "1" else bytes(width) for one in format(bits, f"0{count}b")[::-1])
     return head + elements + tail
-
-
-DECODERS = [lambda coded, length: coded, unzstd, unplane]
-
-
-# ---- repository
 
 
 class Repository:
@@ -172,11 +149,10 @@ class Repository:
         check(blake3(config[:-32]).digest() == config[-32:], "config/0 was changed")
         self.id = read_header(config, len(config) - 32).repository
         self.masters = self.unlock(password)
-        first = self.masters[0]
-        self.id_keys = {DATA: derive("id data", first), MANIFEST: derive("id manifest", first)}
+        names = {DATA: "id data", MANIFEST: "id manifest"}
+        self.id_keys = {realm: derive(name, self.masters[0]) for realm, name in names.items()}
         self.config = json.loads(self.open_whole(CONFIG, config[:-32]))
-        check(self.config["version"] == 1 and self.config["cut"]["version"] == 1, "needs a newer reader")
-        check(not self.config["features_read"], f"needs a newer reader: {self.config['features_read']}")
+        check(self.config["version"] == 1 and not self.config["features_read"], "needs a newer reader")
         check(self.config["id"] == self.id.hex(), "config/0 belongs to another repository")
         self.load_index()
 
@@ -194,28 +170,26 @@ class Repository:
             try:
                 if masters := self.try_slot(self.read_named(name), password):
                     return masters
-            except Refused as refusal:
-                print(f"{name}: {refusal}", file=sys.stderr)
+            except (Refused, InvalidTag) as refusal:
+                print(f"{name}: {refusal!r}", file=sys.stderr)
         raise Refused("no slot opens with this password")
 
     def try_slot(self, data, password):
         header, cursor = read_header(data, len(data)), Cursor(data)
         clear = cursor.take(HEADER + 24)
-        kind, zero, memory, passes, lanes, keyring_length, note_length = struct.unpack("<B3s5I", clear[HEADER:])
-        if header.repository != self.id or kind != 1:
+        kind, memory, passes, lanes, keyring_length, note_length = struct.unpack("<6I", clear[HEADER:])
+        if header.repository != self.id or kind & 0xFF != 1:
             return {}
         sane = 8 << 10 <= memory <= 4 << 20 and 1 <= passes <= 64 and 1 <= lanes <= 16
-        check(header.type == SLOT and sane and not any(zero), "a bad slot")
-        argon2id = argon2.low_level.Type.ID
-        secret = argon2.low_level.hash_secret_raw(password, header.salt, passes, memory, lanes, 32, argon2id, 0x13)
+        check(header.type == SLOT and kind == 1 and sane, "a bad slot")
+        secret = hash_secret_raw(password, header.salt, passes, memory, lanes, 32, Type.ID, 0x13)
         if derive("slot commit", secret) != header.commitment:
             return {}
-        keyring = Cursor(unseal(derive("slot key", secret), bytes(12), clear, cursor.take(keyring_length)))
-        epochs = [(keyring.number("I"), keyring.take(32), keyring.number("q")) for _ in range(keyring.number("I"))]
-        masters = {number: key for number, key, _ in epochs}
-        check(keyring.ended() and 0 in masters, "a bad keyring")
+        keyring = AESGCM(derive("slot key", secret)).decrypt(bytes(12), cursor.take(keyring_length), clear)
+        check(len(keyring) == 4 + 44 * int.from_bytes(keyring[:4], "little"), "a bad keyring")
+        masters = {epoch: master for epoch, master, _ in struct.iter_unpack("<I32sq", keyring[4:])}
         note_key = blake3(header.salt, key=derive("slot note", masters[0])).digest()
-        note = json.loads(unseal(note_key, bytes(12), b"", cursor.take(note_length)))
+        note = json.loads(AESGCM(note_key).decrypt(bytes(12), cursor.take(note_length), b""))
         check(cursor.ended(), "something follows a slot")
         print(f"opened with the key of {note['username']}@{note['hostname']}")
         return masters
@@ -228,14 +202,13 @@ class Repository:
 
     def open_header(self, object_type, data, size):
         header = read_header(data, size)
-        check(header.type == object_type, "an object of another type")
-        check(header.repository == self.id, "an object of another repository")
+        check((header.type, header.repository) == (object_type, self.id), "an object of another type or repository")
         key, commitment = self.object_key(header.type, header.epoch, header.salt)
         check(commitment == header.commitment, "sealed with another key")
         return header, key
 
     def open_whole(self, object_type, data):
-        return unseal(self.open_header(object_type, data, len(data))[1], bytes(12), b"", data[HEADER:])
+        return AESGCM(self.open_header(object_type, data, len(data))[1]).decrypt(bytes(12), data[HEADER:], b"")
 
     def load_index(self):
         tables, self.places = {}, {}
@@ -263,23 +236,24 @@ class Repository:
         footer_length, frames = struct.unpack("<IQ", data[-16:-4])
         footer_at = len(data) - 16 - footer_length
         check(footer_at >= HEADER + frames + TAG, f"{name} has wrong lengths")
-        check(not any(unseal(key, b"\3" + bytes(11), b"p", data[HEADER + frames : footer_at])), "padding is not zero")
-        footer = unseal(key, b"\2" + bytes(11), b"f" + struct.pack("<Q", frames), data[footer_at:-16])
-        cursor = Cursor(footer)
-        chunks = read_table(cursor)
-        check(not any(footer[cursor.at :]) and sum(chunk.stored for chunk in chunks) == frames, f"{name} has a wrong footer")
+        padding = AESGCM(key).decrypt(b"\3" + bytes(11), data[HEADER + frames : footer_at], b"p")
+        footer = AESGCM(key).decrypt(b"\2" + bytes(11), data[footer_at:-16], b"f" + struct.pack("<Q", frames))
+        chunks = read_table(cursor := Cursor(footer))
+        lies = any(padding + footer[cursor.at :]) or sum(chunk.stored for chunk in chunks) != frames
+        check(not lies, f"{name} has a wrong footer or padding")
         return Pack(bytes.fromhex(name[-64:]), header.type, header.epoch, header.salt, len(data), chunks)
 
     def chunk(self, realm, chunk_id):
         check((realm, chunk_id) in self.places, f"no pack has chunk {chunk_id.hex()}")
         name, key, number, at, chunk = self.places[realm, chunk_id]
         with open(self.root / name, "rb") as pack:
-            pack.seek(at)
-            frame = pack.read(chunk.stored)
+            frame = os.pread(pack.fileno(), chunk.stored, at)
         place = struct.pack("<I", number)
         associated = b"c" + place + chunk_id + bytes([chunk.codec]) + struct.pack("<I", chunk.raw)
-        data = DECODERS[chunk.codec](unseal(key, b"\1" + bytes(7) + place, associated, frame), chunk.raw)
-        check((len(data), self.chunk_id(realm, data)) == (chunk.raw, chunk_id), f"chunk {chunk_id.hex()} has other bytes")
+        coded = AESGCM(key).decrypt(b"\1" + bytes(7) + place, frame, associated)
+        data = coded if chunk.codec == 0 else (unzstd, unplane)[chunk.codec - 1](coded, chunk.raw)
+        same = len(data) == chunk.raw and self.chunk_id(realm, data) == chunk_id
+        check(same, f"chunk {chunk_id.hex()} decodes to other bytes")
         return data
 
     def chunk_id(self, realm, data):
@@ -296,87 +270,73 @@ class Repository:
         return found
 
     def entries(self, tree):
-        last_order, number = None, 0
+        last = None
         for page_id, first, count in cbor2.loads(self.chunk(MANIFEST, bytes.fromhex(tree))):
-            page, path, before = self.chunk(MANIFEST, page_id), b"", number
+            page, path, entries = self.chunk(MANIFEST, page_id), b"", []
             stream = io.BytesIO(page)
             while stream.tell() < len(page):
                 entry = DEFAULTS | cbor2.load(stream)
                 check(entry[1] <= len(path), "an entry shares more than there is")
                 path = path[: entry[1]] + entry[0]
-                check(number > before or path == first, "a page begins with another entry than the root says")
                 names = path.split(b"/") if path else []
                 check(not any(name in (b"", b".", b"..") or b"\0" in name for name in names), f"a bad path: {path}")
-                check(last_order is None or last_order < names, f"{path} is out of order")
-                last_order, number = names, number + 1
-                yield path, entry
-            check(number - before == count, "a page has another number of entries than the root says")
+                check(last is None or last < names, f"{path} is out of order")
+                last = names
+                entries.append((path, entry))
+            check(entries and (entries[0][0], len(entries)) == (first, count), "a page is not as the root says")
+            yield from entries
 
-    def file_chunks(self, entry):
-        if not entry[19]:
-            return entry[18]
-        lists = b"".join(self.chunk(MANIFEST, list_id) for list_id in entry[18])
-        return [lists[at : at + 32] for at in range(0, len(lists), 32)]
-
-
-# ---- restoring
+    def content(self, entry):
+        ids = entry[18]
+        if entry[19]:
+            lists = b"".join(self.chunk(MANIFEST, list_id) for list_id in ids)
+            ids = [lists[at : at + 32] for at in range(0, len(lists), 32)]
+        return ((chunk_id, self.chunk(DATA, chunk_id)) for chunk_id in ids)
 
 
 def write_file(repository, entry, path):
     size, at, written = entry[12], 0, []
-    ids = iter(repository.file_chunks(entry))
+    chunks = repository.content(entry)
     with open(path, "x+b") as file:
         for offset, length in entry[17] + [[size, 0]]:
             while at < offset:
-                chunk_id = next(ids, None)
-                check(chunk_id, f"{path} has too few chunks")
-                data = repository.chunk(DATA, chunk_id)
-                file.seek(at)
-                file.write(data)
+                chunk_id, data = next(chunks, (None, b""))
+                check(data, f"{path} has too few chunks")
+                os.pwrite(file.fileno(), data, at)
                 written.append((at, len(data), chunk_id))
                 at += len(data)
-            check(at == offset and at + length <= size, f"{path}: holes and chunks do not fit")
+            check(at == offset and at + length <= size, f"{path}: its holes and chunks do not fit")
             at += length
-        check(next(ids, None) is None, f"{path} has too many chunks")
+        check(next(chunks, None) is None, f"{path} has too many chunks")
         file.truncate(size)
         for at, length, chunk_id in written:
-            file.seek(at)
-            check(repository.chunk_id(DATA, file.read(length)) == chunk_id, f"{path} is not what was written")
+            data = os.pread(file.fileno(), length, at)
+            check(repository.chunk_id(DATA, data) == chunk_id, f"{path} is not what was written")
 
 
-def set_metadata(path, entry):
-    os.chmod(path, entry[4])
-    nanos = entry[9][0] * 10**9 + entry[9][1]
-    os.utime(path, ns=(nanos, nanos))
-
-
-def restore(repository, snapshot, target):
-    target, directories, counts = os.fsencode(target), {}, {"files": 0, "links": 0, "others": 0, "bytes": 0}
-    os.makedirs(target, exist_ok=True)
-    check(not os.listdir(target), "the target is not empty")
-    for name, entry in repository.entries(snapshot["tree"]):
-        kind, path, lost = entry[2], os.path.join(target, name), entry[20] and entry[20][0]
-        # What is below a symbolic link is refused here too.
-        check(not name or name.rpartition(b"/")[0] in directories, f"{name} has no directory")
-        check(kind <= 6, f"entries of kind {kind} need a newer reader")
+def restore(repository, tree, target):
+    target, directories, done, counts = os.fsencode(target), set(), [], Counter()
+    os.mkdir(target)
+    for name, entry in repository.entries(tree):
+        kind, path, fault = entry[2], os.path.join(target, name), entry[20]
+        check(not name or name.rpartition(b"/")[0] in directories, f"{name} is below something else than a directory")
         if kind == DIRECTORY:
-            directories[name] = entry
+            directories.add(name)
             os.makedirs(path, exist_ok=not name)
         elif kind == SYMLINK:
             os.symlink(entry[14], path)
-            counts["links"] += 1
-        elif kind == FILE and not lost:
+        elif kind == FILE and not (fault and fault[0]):
             write_file(repository, entry, path)
-            set_metadata(path, entry)
-            counts["files"] += 1
-            counts["bytes"] += entry[12]
         else:
+            check(kind <= 6, f"entries of kind {kind} need a newer reader")
             print(f"not restored: {name} (kind {kind})")
-            counts["others"] += 1
-    for name, entry in reversed(directories.items()):
-        if not entry[3]:
-            set_metadata(os.path.join(target, name), entry)
-    return counts | {"directories": len(directories)}
+            continue
+        counts += Counter({("files", "directories", "symbolic links")[kind]: 1, "bytes": entry[12]})
+        done += [(path, entry)] if kind != SYMLINK and not entry[3] else []
+    for path, entry in reversed(done):
+        os.chmod(path, entry[4])
+        os.utime(path, ns=(entry[9][0] * 10**9 + entry[9][1],) * 2)
+    return counts
 
 
 def main():
@@ -388,10 +348,10 @@ def main():
         for snapshot_id, snapshot in snapshots.items():
             print(snapshot_id[:8], snapshot["time"], snapshot["hostname"], *snapshot["paths"])
         check(snapshots, "there is no snapshot")
-        counts = restore(repository, snapshot, sys.argv[2])
+        counts = restore(repository, snapshot["tree"], sys.argv[2])
         print("restored and compared:", ", ".join(f"{count} {what}" for what, count in counts.items()))
-    except Refused as refusal:
-        sys.exit(f"reader: {refusal}")
+    except (Refused, InvalidTag) as refusal:
+        sys.exit(f"reader: {refusal!r}")
 
 
 if __name__ == "__main__":

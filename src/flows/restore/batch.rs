@@ -81,10 +81,9 @@ impl Batch {
         let runtime = Handle::current();
         fetch(&repo, reads.collect(), move || {
             let (session, files, runtime) = (session.clone(), files.clone(), runtime.clone());
-            let keys = session.repo.keys().clone();
+            let mut opener = Opener::new(session.repo.keys())?;
             let mut plain = Vec::new();
             Ok(move |stretch: Stretch, bytes: Result<&[u8]>| {
-                let mut opener = Opener::new(&keys)?;
                 session.progress.check()?;
                 stretch.restore(&session, &files, bytes, &mut opener, &mut plain, &runtime)
             })
@@ -283,7 +282,7 @@ impl Stretch {
         session: &Session,
         files: &[FilePlan],
         bytes: Result<&[u8]>,
-        opener: &mut Opener<'_>,
+        opener: &mut Opener,
         plain: &mut Vec<u8>,
         runtime: &Handle,
     ) -> Result<()> {
@@ -311,6 +310,6 @@ impl Stretch {
     }
 }
 
-fn open(session: &Session, opener: &mut Opener<'_>, want: &Want, frame: &[u8], plain: &mut Vec<u8>) -> Result<()> {
+fn open(session: &Session, opener: &mut Opener, want: &Want, frame: &[u8], plain: &mut Vec<u8>) -> Result<()> {
     opener.open(session.index.pack(want.at.pack), &want.at, &want.id, frame, plain)
 }

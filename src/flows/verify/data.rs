@@ -5,7 +5,7 @@ use crate::codec::envelope::{EnvelopeError, Keys};
 use crate::codec::pack::{PackTable, open_padding};
 use crate::error::{Error, Kind, Result};
 use crate::id::Id;
-use crate::progress::{Progress, Step};
+use crate::progress::Step;
 use crate::repo::fetch::{Read, fetch};
 use crate::repo::index::{PackMeta, listed_id, pack_name};
 use crate::repo::reader::Opener;
@@ -116,8 +116,13 @@ impl Session {
         let (faults, keys, progress) = (bad.clone(), self.repo.keys().clone(), self.progress.clone());
         fetch(&self.repo, reads, move || {
             let (faults, keys, progress) = (faults.clone(), keys.clone(), progress.clone());
-            let mut plain = Vec::new();
-            Ok(move |part: Part, bytes: Result<&[u8]>| part.check(&keys, &*progress, bytes, &mut plain, &faults))
+            let (mut opener, mut plain) = (Opener::new(&keys)?, Vec::new());
+            Ok(move |part: Part, bytes: Result<&[u8]>| {
+                progress.check()?;
+                progress.step(Step::Done(part.bytes));
+                part.check(&keys, bytes, &mut opener, &mut plain, &faults);
+                Ok(())
+            })
         })
         .await?;
         {
@@ -137,6 +142,8 @@ impl Session {
 struct Part {
     table: Arc<PackTable>,
     frames: Range<usize>,
+    /// How many bytes that is.
+    bytes: u64,
     /// Whether the padding follows.
     last: bool,
 }
@@ -158,7 +165,7 @@ fn parts(table: Arc<PackTable>) -> Vec<Read<Part>> {
         let last = frame + 1 == table.chunks.len();
         if at - from >= RANGE || last {
             let range = from..if last { footer.max(at) } else { at };
-            let job = Part { table: table.clone(), frames: start..frame + 1, last };
+            let job = Part { table: table.clone(), frames: start..frame + 1, bytes: range.end - range.start, last };
             parts.push(Read { pack: table.pack, range, job });
             (start, from) = (frame + 1, at);
         }
@@ -167,25 +174,16 @@ fn parts(table: Arc<PackTable>) -> Vec<Read<Part>> {
 }
 
 impl Part {
-    fn check(
-        self,
-        keys: &Keys,
-        progress: &dyn Progress,
-        bytes: Result<&[u8]>,
-        plain: &mut Vec<u8>,
-        bad: &Mutex<Vec<Bad>>,
-    ) -> Result<()> {
-        progress.check()?;
+    fn check(self, keys: &Keys, bytes: Result<&[u8]>, opener: &mut Opener, plain: &mut Vec<u8>, bad: &Mutex<Vec<Bad>>) {
         let bytes = match bytes {
             Ok(bytes) => bytes,
             Err(error) => {
                 lock(bad).push(Bad { table: self.table, error, frames: self.frames.collect() });
-                return Ok(());
+                return;
             }
         };
         let PackTable { pack, realm, epoch, salt, size, .. } = *self.table;
         let meta = PackMeta { id: pack, realm, epoch, salt, size };
-        let mut opener = Opener::new(keys)?;
         let mut at = 0;
         let (mut frames, mut why) = (Vec::new(), None);
         for number in self.frames {
@@ -203,12 +201,10 @@ impl Part {
             why = why
                 .or(padding.err().map(|_| EnvelopeError::Content("its padding was changed; no chunk is lost".into())));
         }
-        progress.step(Step::Done(bytes.len() as u64));
         if let Some(why) = why {
             let error = Error::damaged(format!("{} of its chunks do not open", frames.len())).because(why);
             lock(bad).push(Bad { table: self.table, error, frames });
         }
-        Ok(())
     }
 }
 
