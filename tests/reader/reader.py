@@ -25,7 +25,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 CONFIG, SLOT, DATA, MANIFEST, INDEX, SNAPSHOT = range(1, 7)
 FILE, DIRECTORY, SYMLINK = range(3)
 HEADER, TAG, CHUNK_MAX = 128, 16, 64 << 20
-
 DEFAULTS = {1: 0, 2: FILE, 3: False, 4: 0, 9: [0, 0], 12: 0, 14: b"", 17: [], 18: [], 19: False, 20: None}
 Header = namedtuple("Header", "type epoch repository salt commitment")
 Chunk = namedtuple("Chunk", "id codec stored raw")
@@ -46,8 +45,6 @@ def derive(context, key):
 
 
 class Cursor:
-    """Takes fields from the front of a byte string."""
-
     def __init__(self, data):
         self.data, self.at = data, 0
 
@@ -149,11 +146,10 @@ class Repository:
         check(blake3(config[:-32]).digest() == config[-32:], "config/0 was changed")
         self.id = read_header(config, len(config) - 32).repository
         self.masters = self.unlock(password)
-        names = {DATA: "id data", MANIFEST: "id manifest"}
-        self.id_keys = {realm: derive(name, self.masters[0]) for realm, name in names.items()}
-        self.config = json.loads(self.open_whole(CONFIG, config[:-32]))
-        check(self.config["version"] == 1 and not self.config["features_read"], "needs a newer reader")
-        check(self.config["id"] == self.id.hex(), "config/0 belongs to another repository")
+        self.id_keys = {DATA: derive("id data", self.masters[0]), MANIFEST: derive("id manifest", self.masters[0])}
+        config = json.loads(self.open_whole(CONFIG, config[:-32]))
+        check(config["version"] == 1 and not config["features_read"], "needs a newer reader")
+        check(config["id"] == self.id.hex(), "config/0 belongs to another repository")
         self.load_index()
 
     def names(self, prefix, form=r"[0-9a-f]{64}"):
@@ -229,7 +225,6 @@ class Repository:
         print(f"{len(packs)} packs, {len(tables)} of them indexed, {len(self.places)} chunks")
 
     def check_pack(self, name):
-        """Checks the hash, header, padding and footer of a pack, and gives what its footer says."""
         data = self.read_named(name)
         header, key = self.open_header(data[9], data, len(data))
         check(header.type in (DATA, MANIFEST) and data[-4:] == b"LGPE", f"{name} is no pack")
@@ -252,15 +247,13 @@ class Repository:
         associated = b"c" + place + chunk_id + bytes([chunk.codec]) + struct.pack("<I", chunk.raw)
         coded = AESGCM(key).decrypt(b"\1" + bytes(7) + place, frame, associated)
         data = coded if chunk.codec == 0 else (unzstd, unplane)[chunk.codec - 1](coded, chunk.raw)
-        same = len(data) == chunk.raw and self.chunk_id(realm, data) == chunk_id
-        check(same, f"chunk {chunk_id.hex()} decodes to other bytes")
+        check(len(data) == chunk.raw and self.chunk_id(realm, data) == chunk_id, f"chunk {chunk_id.hex()} is damaged")
         return data
 
     def chunk_id(self, realm, data):
         return blake3(data, key=self.id_keys[realm]).digest()
 
     def snapshots(self):
-        """All snapshots by their ids, oldest first, as their names sort."""
         found = {}
         for name in self.names("snapshots", r"[0-9]{8}T[0-9]{12}Z-[0-9a-f]{64}"):
             snapshot = json.loads(self.open_whole(SNAPSHOT, self.read_named(name)))
@@ -344,12 +337,10 @@ def main():
         sys.exit(__doc__)
     try:
         repository = Repository(sys.argv[1], os.environb[b"LASTGOOD_PASSWORD"])
-        snapshots = repository.snapshots()
+        check(snapshots := repository.snapshots(), "there is no snapshot")
         for snapshot_id, snapshot in snapshots.items():
             print(snapshot_id[:8], snapshot["time"], snapshot["hostname"], *snapshot["paths"])
-        check(snapshots, "there is no snapshot")
-        counts = restore(repository, snapshot["tree"], sys.argv[2])
-        print("restored and compared:", ", ".join(f"{count} {what}" for what, count in counts.items()))
+        print("restored and compared:", dict(restore(repository, snapshot["tree"], sys.argv[2])))
     except (Refused, InvalidTag) as refusal:
         sys.exit(f"reader: {refusal!r}")
 

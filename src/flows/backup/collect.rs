@@ -1,6 +1,5 @@
 //! The collecting thread: puts entries back in order, writes the manifest, and counts.
 
-use super::read::Tally;
 use super::run::Run;
 use crate::codec::coding::Hint;
 use crate::codec::envelope::Realm;
@@ -10,7 +9,7 @@ use crate::progress::Step;
 use crate::records::manifest::{Entry, FileKind};
 use crate::records::page::{Page, PageBuilder, PageRef, write_root};
 use crate::records::snapshot::Summary;
-use crate::repo::writer::{Filler, Writer};
+use crate::repo::writer::{Added, Filler, Writer};
 use crate::spec::CHUNK_LIST_MAX;
 use crossbeam_channel::Receiver;
 use std::collections::{HashMap, VecDeque};
@@ -24,6 +23,33 @@ pub(super) enum Compared {
     Same,
 }
 
+/// Chunks of a file that were new: how many, their bytes, and what they take in packs; and the bytes of those that were not.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Tally {
+    pub chunks: u64,
+    pub raw: u64,
+    pub stored: u64,
+    pub duplicate: u64,
+}
+
+impl Tally {
+    /// Counts a chunk of `raw` bytes.
+    pub fn count(&mut self, added: Added, raw: usize) -> Step {
+        match added {
+            Added::Known(_) => {
+                self.duplicate += raw as u64;
+                Step::Duplicate(raw as u64)
+            }
+            Added::New(_, stored) => {
+                self.chunks += 1;
+                self.raw += raw as u64;
+                self.stored += stored as u64;
+                Step::Stored { raw: raw as u64, stored: stored as u64 }
+            }
+        }
+    }
+}
+
 /// What became of one thing that the walk found.
 pub(super) struct Done {
     pub number: u64,
@@ -31,6 +57,8 @@ pub(super) struct Done {
     pub compared: Compared,
     pub problems: Vec<Problem>,
     pub tally: Tally,
+    /// Its content was read, be it the same as before or not.
+    pub was_read: bool,
     /// A hard link whose content is that of the first of its group.
     pub follows_link: bool,
 }
@@ -44,6 +72,7 @@ impl Done {
             compared,
             problems: Vec::new(),
             tally: Tally::default(),
+            was_read: false,
             follows_link: false,
         }
     }
@@ -56,6 +85,7 @@ impl Done {
             compared: Compared::New,
             problems: vec![problem],
             tally: Tally::default(),
+            was_read: false,
             follows_link: false,
         }
     }
@@ -149,7 +179,7 @@ impl<'a> Collector<'a> {
                 None => drop(self.links.insert(entry.link_group, entry.clone())),
             }
         }
-        self.count(&entry, done.compared, &done.tally);
+        self.count(&entry, done.compared, done.was_read, &done.tally);
         self.write_list(&mut entry)?;
         self.run.progress.step(Step::Entries(1));
         match self.pages.push(entry) {
@@ -166,7 +196,7 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    fn count(&mut self, entry: &Entry, compared: Compared, tally: &Tally) {
+    fn count(&mut self, entry: &Entry, compared: Compared, was_read: bool, tally: &Tally) {
         let s = &mut self.summary;
         s.data_blobs += tally.chunks;
         s.data_added += tally.raw;
@@ -186,7 +216,7 @@ impl<'a> Collector<'a> {
         }
         if entry.kind == FileKind::File {
             s.total_bytes_processed += entry.size;
-            if compared == Compared::Same {
+            if compared == Compared::Same && !was_read {
                 s.data_unmodified += entry.size;
             }
         }

@@ -1,6 +1,6 @@
 //! The reading threads: read a file, cut it, and store its chunks; whoever is free helps with the chunks of a large one.
 
-use super::collect::{Compared, Done};
+use super::collect::{Compared, Done, Tally};
 use super::run::Run;
 use super::scan::{absolute, problem};
 use crate::codec::coding::Hint;
@@ -34,7 +34,19 @@ const SHORT_WAIT: Duration = Duration::from_millis(1);
 pub(super) struct Job {
     pub number: u64,
     pub item: Item,
-    pub compared: Compared,
+    /// The same path in the last snapshot.
+    pub before: Option<Entry>,
+}
+
+impl Job {
+    /// How what was read compares with the last snapshot: a file may have been read only because it was too young.
+    fn compare(&self, now: &Entry) -> Compared {
+        match &self.before {
+            None => Compared::New,
+            Some(before) if before == now => Compared::Same,
+            Some(_) => Compared::Changed,
+        }
+    }
 }
 
 /// A chunk of a large file that any thread may store.
@@ -82,33 +94,6 @@ struct LargeFile {
     /// Chunks not stored yet.
     left: AtomicU64,
     tally: Mutex<Tally>,
-}
-
-/// Chunks of a file that were new: how many, their bytes, and what they take in packs; and the bytes of those that were not.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Tally {
-    pub chunks: u64,
-    pub raw: u64,
-    pub stored: u64,
-    pub duplicate: u64,
-}
-
-impl Tally {
-    /// Counts a chunk of `raw` bytes.
-    pub fn count(&mut self, added: Added, raw: usize) -> Step {
-        match added {
-            Added::Known(_) => {
-                self.duplicate += raw as u64;
-                Step::Duplicate(raw as u64)
-            }
-            Added::New(_, stored) => {
-                self.chunks += 1;
-                self.raw += raw as u64;
-                self.stored += stored as u64;
-                Step::Stored { raw: raw as u64, stored: stored as u64 }
-            }
-        }
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -231,8 +216,9 @@ impl<'a> Reader<'a> {
             Some(Ok(attempt)) => finished(job, attempt),
             Some(Err(e)) if e.kind == Trouble::Vanished => Done::problem(job.number, problem(&e)),
             Some(Err(e)) => {
-                let entry = Entry { fault: Some(e.fault()), ..job.item.entry };
-                Done { problems: vec![problem(&e)], ..Done::entry(job.number, entry, job.compared) }
+                let entry = Entry { fault: Some(e.fault()), ..job.item.entry.clone() };
+                let compared = job.compare(&entry);
+                Done { problems: vec![problem(&e)], ..Done::entry(job.number, entry, compared) }
             }
             None => unreachable!("there is at least one attempt"),
         };
@@ -387,5 +373,6 @@ fn finished(job: Job, attempt: Attempt) -> Done {
         problems.push(Problem::of_path(Trouble::Unstable, &absolute(&entry.path), reason.clone()));
         entry.fault = Some(Fault { unreadable: false, reason });
     }
-    Done { problems, tally, ..Done::entry(job.number, entry, job.compared) }
+    let compared = job.compare(&entry);
+    Done { problems, tally, was_read: true, ..Done::entry(job.number, entry, compared) }
 }

@@ -139,7 +139,7 @@ impl Scan<'_> {
             }
             if item.first {
                 self.run.active.fetch_add(1, Relaxed);
-                return self.run.send(&self.jobs, Job { number, item, compared });
+                return self.run.send(&self.jobs, Job { number, item, before });
             }
             // The content comes from the first link, which the collector meets before this one.
             let done = Done { follows_link: true, ..Done::entry(number, item.entry, compared) };

@@ -142,11 +142,15 @@ fn make_link(session: &Session, first: &[u8], entry: &Entry) -> Result<()> {
 }
 
 fn make_directory(session: &Session, entry: &Entry, wanted: bool) -> Result<()> {
-    // The target directory itself is the user's, with the metadata that the user gave it.
-    if entry.path.is_empty() {
-        return Ok(());
-    }
     let Some(tree) = &session.tree else { return Ok(()) };
+    // The target directory itself is the user's, with the metadata that the user gave it, unless it was made just now
+    // to become a directory of the snapshot.
+    if entry.path.is_empty() {
+        let made = !session.options.subtree.is_empty() && tree.directory(b"").is_ok_and(|top| top.created());
+        if !made {
+            return Ok(());
+        }
+    }
     let made = tree.directory(&entry.path).map(|dir| {
         let fault = entry.fault.as_ref().map(|fault| format!("the backup could not list all of it ({})", fault.reason));
         match wanted || dir.created() {

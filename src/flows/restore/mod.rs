@@ -287,18 +287,16 @@ impl Session {
         first_links: &mut HashMap<u64, Vec<u8>>,
     ) -> Result<()> {
         let entry = self.placed(entry);
+        if entry.link_group != 0 && entry.kind != FileKind::Directory {
+            if let Some(first) = first_links.get(&entry.link_group) {
+                later.hard_link(first.clone(), entry);
+                return Ok(());
+            }
+            first_links.insert(entry.link_group, entry.path.clone());
+        }
         match entry.kind {
             FileKind::Directory => later.directory(entry, true),
-            FileKind::File => {
-                if entry.link_group != 0 {
-                    if let Some(first) = first_links.get(&entry.link_group) {
-                        later.hard_link(first.clone(), entry);
-                        return Ok(());
-                    }
-                    first_links.insert(entry.link_group, entry.path.clone());
-                }
-                self.file(entry, batch).await?;
-            }
+            FileKind::File => self.file(entry, batch).await?,
             _ => later.node(entry),
         }
         Ok(())

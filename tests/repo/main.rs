@@ -1,0 +1,11 @@
+//! The library against memory and disk: what goes in comes out, whatever happens in between.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod crash;
+mod damage;
+mod hostile;
+mod restore;
+mod round_trip;
+mod sources;
