@@ -5,8 +5,8 @@ use super::envelope::{EnvelopeError, Header, Keys, Realm};
 use crate::id::{ChunkId, Id, ObjectId};
 use crate::spec::{CHUNK_MAX, HEADER_LEN, PACK_ALIGN, PACK_CHUNKS_MAX, PACK_END, PACK_MAX, TAG_LEN, codec};
 
-/// Bytes after the footer: its length (u32), the length of all frames (u64), and the end mark.
-pub const TRAILER_LEN: usize = 16;
+/// Bytes after the footer: its length (u32) and the end mark.
+pub const TRAILER_LEN: usize = 8;
 const FOOTER_STEP: usize = 1024;
 
 /// One chunk in a pack.
@@ -131,6 +131,13 @@ fn frame_aad(number: u32, id: &ChunkId, coding: u8, raw: u32) -> [u8; 42] {
     aad
 }
 
+/// The footer is bound to the length of the whole pack.
+fn footer_aad(size: u64) -> [u8; 9] {
+    let mut aad = [b'f'; 9];
+    aad[1..].copy_from_slice(&size.to_le_bytes());
+    aad
+}
+
 /// Opens one frame into the coded bytes of its chunk.
 pub fn open_frame(
     key: &Aead,
@@ -185,7 +192,6 @@ impl PackBuilder {
 
     /// Seals every frame in place, adds padding, footer and trailer, and names the whole by its hash.
     pub fn finish(mut self, keys: &Keys) -> Result<(PackTable, Vec<u8>), getrandom::Error> {
-        let frames_len = self.buffer.len() - HEADER_LEN;
         let mut table = Vec::new();
         put_chunks(&mut table, &self.chunks);
         // The ids are keyed hashes of all that is sealed here, so the salt depends on every byte of it.
@@ -215,11 +221,8 @@ impl PackBuilder {
         let footer_at = self.buffer.len();
         self.buffer.extend_from_slice(&table);
         self.buffer.resize(footer_at + footer_len, 0);
-        let mut aad = [b'f'; 9];
-        aad[1..].copy_from_slice(&(frames_len as u64).to_le_bytes());
-        seal_into(&key, &nonce(2, 0), &aad, &mut self.buffer[footer_at..], table.len());
+        seal_into(&key, &nonce(2, 0), &footer_aad(size as u64), &mut self.buffer[footer_at..], table.len());
         self.buffer.extend_from_slice(&(footer_len as u32).to_le_bytes());
-        self.buffer.extend_from_slice(&(frames_len as u64).to_le_bytes());
         self.buffer.extend_from_slice(PACK_END);
         hasher.update(&self.buffer[at..]);
 
@@ -237,35 +240,20 @@ fn seal_into(key: &Aead, nonce: &Nonce, aad: &[u8], frame: &mut [u8], body: usiz
     }
 }
 
-/// Where things are in a pack, read from its last 16 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trailer {
-    /// Bytes of all frames.
-    pub frames_len: u64,
-    /// Where the footer starts.
-    pub footer_at: u64,
-    /// Bytes of the footer.
-    pub footer_len: u64,
-}
-
-impl Trailer {
-    /// Reads the last 16 bytes of a pack of `size` bytes.
-    pub fn parse(bytes: &[u8], size: u64) -> Result<Trailer, EnvelopeError> {
-        let bytes: &[u8; TRAILER_LEN] = bytes.try_into().map_err(|_| EnvelopeError::Length)?;
-        if bytes[12..] != PACK_END[..] || size > PACK_MAX {
-            return Err(EnvelopeError::Length);
-        }
-        let (mut short, mut long) = ([0; 4], [0; 8]);
-        short.copy_from_slice(&bytes[..4]);
-        long.copy_from_slice(&bytes[4..12]);
-        let (footer_len, frames_len) = (u64::from(u32::from_le_bytes(short)), u64::from_le_bytes(long));
-        let footer_at = size.checked_sub(TRAILER_LEN as u64 + footer_len).ok_or(EnvelopeError::Length)?;
-        let least = frames_len.checked_add((HEADER_LEN + TAG_LEN) as u64).ok_or(EnvelopeError::Length)?;
-        if footer_at < least || footer_len < TAG_LEN as u64 {
-            return Err(EnvelopeError::Length);
-        }
-        Ok(Trailer { frames_len, footer_at, footer_len })
+/// Where the footer of a pack is, read from the last bytes of a pack of `size` bytes.
+pub fn find_footer(trailer: &[u8], size: u64) -> Result<std::ops::Range<u64>, EnvelopeError> {
+    let trailer: &[u8; TRAILER_LEN] = trailer.try_into().map_err(|_| EnvelopeError::Length)?;
+    let (length, mark) = trailer.split_at(4);
+    if mark != PACK_END || size > PACK_MAX {
+        return Err(EnvelopeError::Length);
     }
+    let length = u64::from(u32::from_le_bytes([length[0], length[1], length[2], length[3]]));
+    let end = size.checked_sub(TRAILER_LEN as u64).ok_or(EnvelopeError::Length)?;
+    let begin = end.checked_sub(length).ok_or(EnvelopeError::Length)?;
+    if begin < (HEADER_LEN + TAG_LEN) as u64 || length < TAG_LEN as u64 {
+        return Err(EnvelopeError::Length);
+    }
+    Ok(begin..end)
 }
 
 /// Where the footer of a pack lies, by its table: it follows the padding.
@@ -277,24 +265,24 @@ pub fn footer_range(table: &PackTable) -> std::ops::Range<u64> {
     end.saturating_sub(footer_len)..end
 }
 
-/// Opens the footer of a pack: `header` its first 128 bytes, `footer` the sealed bytes the trailer points at.
+/// Opens the footer of a pack: `header` is its first 128 bytes, `footer` what [`find_footer`] found.
 pub fn open_footer(
     keys: &Keys,
     realm: Realm,
     pack: ObjectId,
-    (header, trailer, size): (&Header, &Trailer, u64),
+    header: &Header,
     footer: &[u8],
 ) -> Result<PackTable, EnvelopeError> {
     let key = keys.open_header(header, realm.pack_type())?;
-    let mut aad = [b'f'; 9];
-    aad[1..].copy_from_slice(&trailer.frames_len.to_le_bytes());
+    let size = header.body_len + HEADER_LEN as u64;
     let mut table = Vec::new();
-    key.open(&nonce(2, 0), &aad, footer, &mut table).map_err(|_| EnvelopeError::Body)?;
+    key.open(&nonce(2, 0), &footer_aad(size), footer, &mut table).map_err(|_| EnvelopeError::Body)?;
     let mut rest = &table[..];
     let broken = || EnvelopeError::Content("its table of contents is no such table".into());
     let chunks = take_chunks(&mut rest).ok_or_else(broken)?;
-    let total: u64 = chunks.iter().map(|chunk| u64::from(chunk.stored)).sum();
-    if total != trailer.frames_len || rest.iter().any(|&byte| byte != 0) {
+    let frames: u64 = chunks.iter().map(|chunk| u64::from(chunk.stored)).sum();
+    let others = (HEADER_LEN + TAG_LEN + footer.len() + TRAILER_LEN) as u64;
+    if frames + others > size || rest.iter().any(|&byte| byte != 0) {
         return Err(broken());
     }
     Ok(PackTable { pack, realm, epoch: header.epoch, salt: header.salt, size, chunks })
@@ -326,9 +314,10 @@ mod tests {
     fn contents(keys: &Keys, pack: &[u8]) -> Result<PackTable, EnvelopeError> {
         let size = pack.len() as u64;
         let header = Header::parse(pack, size)?;
-        let trailer = Trailer::parse(&pack[pack.len() - TRAILER_LEN..], size)?;
-        let footer = &pack[trailer.footer_at as usize..][..trailer.footer_len as usize];
-        let table = open_footer(keys, Realm::Data, Id::of(pack), (&header, &trailer, size), footer)?;
+        let range = find_footer(&pack[pack.len() - TRAILER_LEN..], size)?;
+        let footer = &pack[range.start as usize..range.end as usize];
+        let table = open_footer(keys, Realm::Data, Id::of(pack), &header, footer)?;
+        assert_eq!(footer_range(&table), range);
         let key = keys.open_header(&header, Realm::Data.pack_type())?;
         let mut at = HEADER_LEN;
         let mut out = Vec::new();
@@ -336,7 +325,7 @@ mod tests {
             open_frame(&key, number as u32, chunk, &pack[at..at + chunk.stored as usize], &mut out)?;
             at += chunk.stored as usize;
         }
-        open_padding(&key, &pack[at..trailer.footer_at as usize])?;
+        open_padding(&key, &pack[at..range.start as usize])?;
         Ok(table)
     }
 

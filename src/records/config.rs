@@ -61,29 +61,35 @@ impl Config {
         }
     }
 
+    /// What this program would have to know before it may write to the repository: an unknown feature or cut rule.
+    pub fn unwritable(&self) -> Option<String> {
+        let feature = self.features_write.first().map(|feature| format!("feature {feature:?}"));
+        feature.or_else(|| (self.cut.version != 1).then(|| format!("cut rules {}", self.cut.version)))
+    }
+
     /// The JSON text.
     pub fn to_bytes(&self) -> Result<Vec<u8>, String> {
         serde_json::to_vec_pretty(self).map_err(|e| e.to_string())
     }
 
-    /// Reads the JSON text, and checks every limit. The version stands first, so that it is what an error names.
+    /// Reads the JSON text, and checks every limit. What tells a newer repository is looked at first, because all else may
+    /// have another shape there.
     pub fn from_bytes(bytes: &[u8]) -> Result<Config, ConfigError> {
         #[derive(Deserialize)]
-        struct Versioned {
+        struct Newer {
             version: u32,
+            #[serde(default)]
+            features_read: Vec<String>,
         }
         let broken = |e: serde_json::Error| ConfigError::Broken(e.to_string());
-        let versioned: Versioned = serde_json::from_slice(bytes).map_err(broken)?;
-        if versioned.version != u32::from(FORMAT_VERSION) {
-            return Err(ConfigError::Newer(format!("format version {}", versioned.version)));
+        let newer: Newer = serde_json::from_slice(bytes).map_err(broken)?;
+        if newer.version != u32::from(FORMAT_VERSION) {
+            return Err(ConfigError::Newer(format!("format version {}", newer.version)));
         }
-        let config: Config = serde_json::from_slice(bytes).map_err(broken)?;
-        if let Some(feature) = config.features_read.first().or(config.features_write.first()) {
+        if let Some(feature) = newer.features_read.first() {
             return Err(ConfigError::Newer(format!("feature {feature:?}")));
         }
-        if config.cut.version != 1 {
-            return Err(ConfigError::Newer(format!("cut rules {}", config.cut.version)));
-        }
+        let config: Config = serde_json::from_slice(bytes).map_err(broken)?;
         for sizes in [config.cut.small, config.cut.large] {
             let sane = 64 <= sizes.min && sizes.min <= sizes.average && sizes.average <= sizes.max;
             if !sane || sizes.max > 16 << 20 || !sizes.average.is_power_of_two() {
@@ -121,6 +127,12 @@ mod tests {
         let newer = Config { features_read: vec!["holograms".into()], ..config.clone() };
         let error = Config::from_bytes(&newer.to_bytes().unwrap());
         assert_eq!(error, Err(ConfigError::Newer("feature \"holograms\"".into())));
+        let later = Config { features_write: vec!["lasers".into()], ..config.clone() };
+        assert_eq!(
+            Config::from_bytes(&later.to_bytes().unwrap()).unwrap().unwritable(),
+            Some("feature \"lasers\"".into())
+        );
+        assert_eq!(config.unwritable(), None);
         let mut broken = config;
         broken.cut.small.min = 0;
         assert!(matches!(Config::from_bytes(&broken.to_bytes().unwrap()), Err(ConfigError::Broken(_))));

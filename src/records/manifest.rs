@@ -104,65 +104,70 @@ pub struct Entry {
     #[cbor(n(0), with = "minicbor::bytes")]
     pub path: Vec<u8>,
     /// In a page: how many bytes of the path of the entry before begin this one. In memory always 0.
-    #[cbor(n(1), default)]
+    #[cbor(n(1), default, skip_if = "is_default")]
     pub shared: u64,
     /// What it is.
-    #[cbor(n(2), default)]
+    #[cbor(n(2), default, skip_if = "is_default")]
     pub kind: FileKind,
     /// A directory above the paths that were asked for, kept without times.
-    #[cbor(n(3), default)]
+    #[cbor(n(3), default, skip_if = "is_default")]
     pub ancestor: bool,
     /// Permission bits, `07777`.
-    #[cbor(n(4), default)]
+    #[cbor(n(4), default, skip_if = "is_default")]
     pub mode: u32,
     /// Owner.
-    #[cbor(n(5), default)]
+    #[cbor(n(5), default, skip_if = "is_default")]
     pub uid: u32,
     /// Group.
-    #[cbor(n(6), default)]
+    #[cbor(n(6), default, skip_if = "is_default")]
     pub gid: u32,
     /// Name of the owner, if it has one.
-    #[cbor(n(7), default)]
+    #[cbor(n(7), default, skip_if = "is_default")]
     pub user: String,
     /// Name of the group, if it has one.
-    #[cbor(n(8), default)]
+    #[cbor(n(8), default, skip_if = "is_default")]
     pub group: String,
     /// Last change of the content.
-    #[cbor(n(9), default)]
+    #[cbor(n(9), default, skip_if = "is_default")]
     pub mtime: Stamp,
     /// Last change of the inode; tells an unchanged file from a changed one.
-    #[cbor(n(10), default)]
+    #[cbor(n(10), default, skip_if = "is_default")]
     pub ctime: Stamp,
     /// Inode number; tells an unchanged file from a changed one.
-    #[cbor(n(11), default)]
+    #[cbor(n(11), default, skip_if = "is_default")]
     pub inode: u64,
     /// Bytes of a file, holes included.
-    #[cbor(n(12), default)]
+    #[cbor(n(12), default, skip_if = "is_default")]
     pub size: u64,
     /// Entries with the same number, not 0, are hard links to one inode.
-    #[cbor(n(13), default)]
+    #[cbor(n(13), default, skip_if = "is_default")]
     pub link_group: u64,
     /// Target of a symbolic link.
-    #[cbor(n(14), with = "minicbor::bytes", default)]
+    #[cbor(n(14), with = "minicbor::bytes", default, skip_if = "is_default")]
     pub link_target: Vec<u8>,
     /// Device number (major in the high 32 bits, minor in the low) of a device.
-    #[cbor(n(15), default)]
+    #[cbor(n(15), default, skip_if = "is_default")]
     pub device: u64,
     /// Extended attributes, sorted by name.
-    #[cbor(n(16), default)]
+    #[cbor(n(16), default, skip_if = "is_default")]
     pub xattrs: Vec<Xattr>,
     /// Holes, sorted, not touching each other.
-    #[cbor(n(17), default)]
+    #[cbor(n(17), default, skip_if = "is_default")]
     pub holes: Vec<Hole>,
     /// The chunks of the content without its holes, in order; or, if `listed`, of the list chunks that name them.
-    #[cbor(n(18), default)]
+    #[cbor(n(18), default, skip_if = "is_default")]
     pub chunks: Vec<ChunkId>,
     /// Whether `chunks` names list chunks.
-    #[cbor(n(19), default)]
+    #[cbor(n(19), default, skip_if = "is_default")]
     pub listed: bool,
     /// What is wrong with the content.
     #[n(20)]
     pub fault: Option<Fault>,
+}
+
+/// Whether a field holds what it has when it is left out.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Entry {
@@ -205,6 +210,13 @@ mod tests {
         let mut paths: Vec<&[u8]> = vec![b"a.b", b"a/b", b"a", b"a/b/c", b"", b"a-b", b"b", b"a\x01"];
         paths.sort_by(|a, b| path_order(a, b));
         assert_eq!(paths, [&b""[..], b"a", b"a/b", b"a/b/c", b"a\x01", b"a-b", b"a.b", b"b"]);
+    }
+
+    #[test]
+    fn what_is_default_is_not_written() {
+        let bytes = minicbor::to_vec(Entry { path: b"a".to_vec(), size: 5, ..Entry::default() }).unwrap();
+        assert_eq!(bytes, [0xa2, 0x00, 0x41, b'a', 0x0c, 0x05]);
+        assert_eq!(minicbor::decode::<Entry>(&bytes).unwrap().size, 5);
     }
 
     #[test]

@@ -124,7 +124,11 @@ pub fn write_root(pages: &[PageRef]) -> Vec<u8> {
 
 /// Reads a root.
 pub fn read_root(bytes: &[u8]) -> Result<Vec<PageRef>, String> {
-    let pages: Vec<PageRef> = minicbor::decode(bytes).map_err(|e| e.to_string())?;
+    let mut decoder = minicbor::Decoder::new(bytes);
+    let pages: Vec<PageRef> = decoder.decode().map_err(|e| e.to_string())?;
+    if decoder.position() != bytes.len() {
+        return Err("something follows its last page".into());
+    }
     match pages.windows(2).all(|pair| path_order(&pair[0].first, &pair[1].first) == Ordering::Less) {
         true => Ok(pages),
         false => Err("its pages are out of order".into()),

@@ -192,7 +192,7 @@ impl Repository {
         // Pages first: a pack that is written between the two listings is then at worst unindexed, never absent.
         let pages = self.store().list(INDEX).await?;
         let packs = self.store().list(PACKS).await?;
-        let mut sizes: HashMap<ObjectId, u64> = packs.iter().filter_map(listed_id).collect();
+        let mut sizes: HashMap<ObjectId, u64> = packs.iter().filter_map(listed_pack).collect();
         let mut loaded = Loaded::default();
         let mut named = HashSet::new();
         let ids: Vec<ObjectId> = pages.iter().filter_map(listed_id).map(|(id, _)| id).collect();
@@ -279,6 +279,11 @@ pub fn pack_name(id: &ObjectId) -> String {
 /// Id and size of a listed object whose name is a hash.
 pub fn listed_id(listed: &Listed) -> Option<(ObjectId, u64)> {
     Id::from_hex(listed.file_name()).map(|id| (id, listed.size))
+}
+
+/// The same for a pack, which must also be in its folder: elsewhere nobody would find it.
+pub fn listed_pack(listed: &Listed) -> Option<(ObjectId, u64)> {
+    listed_id(listed).filter(|(id, _)| pack_name(id) == listed.name)
 }
 
 #[cfg(test)]

@@ -42,10 +42,9 @@ pub fn seal_slot(keys: &Keys, secret: &Secret, cost: Cost, note: &SlotNote) -> R
         Secret::Password(_) => (SlotKind::Password, cost),
         Secret::KeyFile(_) => (SlotKind::KeyFile, Cost { memory_kib: 0, passes: 0, lanes: 0 }),
     };
-    let mut salt = [0; 32];
-    getrandom::fill(&mut salt).map_err(|e| internal(e.to_string()))?;
-    let stretched = stretch(secret, &salt, &cost).map_err(internal)?;
     let note = serde_json::to_vec(note).map_err(|e| internal(e.to_string()))?;
+    let salt = keys.salt(&note).map_err(|e| internal(e.to_string()))?;
+    let stretched = stretch(secret, &salt, &cost).map_err(internal)?;
     let note = seal(&note_key(keys, &salt), b"", &note)?;
 
     let mut keyring = Zeroizing::new(Vec::with_capacity(4 + 44 * keys.epochs().len()));
@@ -99,15 +98,13 @@ fn parse_slot(object: &[u8]) -> Result<Option<(Header, SlotBody)>, EnvelopeError
     Ok(body.map(|body| (header, body)))
 }
 
-/// Tries one slot. `Ok(None)`: it is for another secret, or left by an `init` of another repository that was cut off.
-fn try_slot(object: &[u8], repository: &[u8; 32], secret: &Secret) -> Result<Option<Keys>, EnvelopeError> {
-    let Some((header, body)) = parse_slot(object)? else { return Ok(None) };
-    if header.repository != *repository {
-        return Ok(None);
-    }
-    if matches!(secret, Secret::Password(_)) != (body.kind == SlotKind::Password) {
-        return Ok(None);
-    }
+/// Whether a slot is for this kind of secret and not left by an `init` of another repository that was cut off.
+fn fits(header: &Header, body: &SlotBody, repository: &[u8; 32], secret: &Secret) -> bool {
+    header.repository == *repository && matches!(secret, Secret::Password(_)) == (body.kind == SlotKind::Password)
+}
+
+/// Tries one slot. `Ok(None)`: it is for another secret.
+fn try_slot(header: &Header, body: &SlotBody, secret: &Secret) -> Result<Option<Keys>, EnvelopeError> {
     let [memory_kib, passes, lanes] = body.cost;
     let stretched =
         stretch(secret, &header.salt, &Cost { memory_kib, passes, lanes }).map_err(EnvelopeError::Content)?;
@@ -117,7 +114,7 @@ fn try_slot(object: &[u8], repository: &[u8; 32], secret: &Secret) -> Result<Opt
         return Ok(None);
     }
     let mut keyring = Zeroizing::new(Vec::new());
-    let opened = slot_key(&stretched).open(&[0; 12], &slot_aad(&header, &body), &body.keyring, &mut keyring);
+    let opened = slot_key(&stretched).open(&[0; 12], &slot_aad(header, body), &body.keyring, &mut keyring);
     opened.map_err(|_| EnvelopeError::Body)?;
     let broken = || EnvelopeError::Content("its keyring is no keyring".into());
     read_keyring(&keyring).and_then(|epochs| Keys::new(header.repository, epochs)).map(Some).ok_or_else(broken)
@@ -161,9 +158,17 @@ pub async fn unlock(store: &Store, repository: [u8; 32], secret: &Secret) -> Res
             .hint("restore a file below keys/ from a copy of the repository"));
     }
     on_cpu(move || {
-        let mut faults = Vec::new();
-        for (id, bytes) in slots.iter().take(SLOTS_MAX) {
-            match try_slot(bytes, &repository, &secret) {
+        let (mut faults, mut tried) = (Vec::new(), 0);
+        for (id, bytes) in &slots {
+            let tried_slot = match parse_slot(bytes) {
+                Ok(Some((header, body))) if fits(&header, &body, &repository, &secret) && tried < SLOTS_MAX => {
+                    tried += 1;
+                    try_slot(&header, &body, &secret)
+                }
+                Ok(_) => Ok(None),
+                Err(fault) => Err(fault),
+            };
+            match tried_slot {
                 Ok(Some(keys)) => return Ok(Unlocked { keys: Arc::new(keys), slot: *id }),
                 Ok(None) => {}
                 Err(fault) => faults.push(format!("key slot {}: {fault}", id.brief())),

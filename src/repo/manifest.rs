@@ -47,8 +47,20 @@ impl Manifest {
     /// The entries of one page.
     pub async fn page(&self, page: &PageRef) -> Result<Vec<Entry>> {
         let bytes = read_chunk(&self.repo, &self.index, Realm::Manifest, &page.id).await?;
-        read_page(&bytes)
-            .map_err(|why| Error::damaged(format!("The manifest page {} is damaged", page.id.brief())).because(why))
+        let damaged =
+            |why: String| Error::damaged(format!("The manifest page {} is damaged", page.id.brief())).because(why);
+        let entries = read_page(&bytes).map_err(damaged)?;
+        let as_listed =
+            entries.len() as u64 == page.entries && entries.first().is_some_and(|first| first.path == page.first);
+        let at = self.pages.partition_point(|other| path_order(&other.first, &page.first) != Ordering::Greater);
+        let before_next = match (entries.last(), self.pages.get(at)) {
+            (Some(last), Some(next)) => path_order(&last.path, &next.first) == Ordering::Less,
+            _ => true,
+        };
+        match as_listed && before_next {
+            true => Ok(entries),
+            false => Err(damaged("it is not the page that the root lists".into())),
+        }
     }
 
     /// The pages that may hold entries at or below `top`, read ahead, in order.

@@ -15,7 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::id::{Id, ObjectId};
 use crate::records::config::{Config, ConfigError};
 use crate::records::slot::SlotNote;
-use crate::spec::{CONFIG_NAME, INDEX, KEYS, OBJECT_MAX, ObjectType, PACKS, SNAPSHOTS};
+use crate::spec::{CONFIG_NAME, INDEX, KEYS, OBJECT_MAX, ObjectType, PACKS, PLANS, SNAPSHOTS};
 use std::sync::Arc;
 use store::Store;
 use zeroize::Zeroizing;
@@ -87,6 +87,17 @@ impl Repository {
             return Err(broken(EnvelopeError::Repository));
         }
         Ok(Repository { store, keys, config, slot })
+    }
+
+    /// Refuses to write where only a newer program may: features it does not know, or prune plans it would not respect.
+    pub async fn check_writable(&self) -> Result<()> {
+        if let Some(what) = self.config.unwritable() {
+            return Err(newer(&self.store, &what));
+        }
+        match self.store.list(PLANS).await?.first() {
+            None => Ok(()),
+            Some(plan) => Err(newer(&self.store, &format!("it removes data as {} says", plan.name))),
+        }
     }
 
     /// Where its objects are.

@@ -5,7 +5,7 @@ use super::{Repository, on_cpu};
 use crate::codec::coding::Coder;
 use crate::codec::crypto::Aead;
 use crate::codec::envelope::{EnvelopeError, Header, Keys, Realm};
-use crate::codec::pack::{PackTable, PackedChunk, TRAILER_LEN, Trailer, open_footer, open_frame};
+use crate::codec::pack::{PackTable, PackedChunk, TRAILER_LEN, find_footer, open_footer, open_frame};
 use crate::error::{Error, Kind, Result};
 use crate::id::{ChunkId, ObjectId};
 use crate::spec::{HEADER_LEN, ObjectType};
@@ -97,9 +97,9 @@ pub async fn read_footer(repo: &Repository, pack: ObjectId, size: u64) -> Result
         other => return Err(damaged(EnvelopeError::Type(other))),
     };
     let trailer = repo.store().get_range(&name, end..size).await?;
-    let trailer = Trailer::parse(&trailer, size).map_err(damaged)?;
-    let footer = repo.store().get_range(&name, trailer.footer_at..end).await?;
-    open_footer(repo.keys(), realm, pack, (&header, &trailer, size), &footer).map_err(damaged)
+    let footer = find_footer(&trailer, size).map_err(damaged)?;
+    let footer = repo.store().get_range(&name, footer).await?;
+    open_footer(repo.keys(), realm, pack, &header, &footer).map_err(damaged)
 }
 
 /// Reads single chunks, such as manifest pages.

@@ -15,7 +15,6 @@ use crate::repo::manifest::Manifest;
 use crate::repo::writer::{Writer, upload};
 use crate::repo::{Repository, on_cpu};
 use crate::sources::{Selection, SelectionOptions, Walk};
-use crate::spec::PLANS;
 use chrono::{DateTime, FixedOffset, Local, SecondsFormat};
 use collect::Collected;
 use futures::StreamExt;
@@ -93,7 +92,7 @@ pub async fn backup(
     }
     let mut problems: Vec<Problem> =
         missing.iter().map(|e| Problem::of_path(e.kind, &[b"/", &e.path[..]].concat(), e.reason())).collect();
-    refuse_plans(repo).await?;
+    repo.check_writable().await?;
     let (snapshots, damaged) = repo.snapshots_and_damage().await?;
     problems.extend(damaged.into_iter().map(|(name, e)| Problem::new(Trouble::Damaged, name, e.what)));
     let index = open_index(repo, options.dry_run, &mut problems).await?;
@@ -206,14 +205,6 @@ async fn open_index(repo: &Arc<Repository>, dry_run: bool, problems: &mut Vec<Pr
         repo.put_index(repo.seal_index(&adopted)?).await?;
     }
     Ok(Arc::new(loaded.index))
-}
-
-async fn refuse_plans(repo: &Repository) -> Result<()> {
-    match repo.store().list(PLANS).await?.first() {
-        None => Ok(()),
-        Some(plan) => Err(Error::new(Kind::Unsupported, format!("A newer lastgood is removing data ({})", plan.name))
-            .hint("update this lastgood: one that does not know such plans must not write here")),
-    }
 }
 
 fn nothing_to_back_up(missing: &[crate::sources::SourceError]) -> Error {

@@ -7,7 +7,7 @@ use crate::error::{Error, Kind, Result};
 use crate::id::Id;
 use crate::progress::Step;
 use crate::repo::fetch::{Read, fetch};
-use crate::repo::index::{PackMeta, listed_id, pack_name};
+use crate::repo::index::{PackMeta, listed_id, listed_pack, pack_name};
 use crate::repo::reader::Opener;
 use crate::repo::store::Listed;
 use crate::repo::{on_cpu, split_config};
@@ -83,7 +83,7 @@ impl Session {
         if how == ReadData::None {
             return Ok(Vec::new());
         }
-        choose(self.repo.store().list(PACKS).await?.iter().filter_map(listed_id).collect(), how)
+        choose(self.repo.store().list(PACKS).await?.iter().filter_map(listed_pack).collect(), how)
     }
 
     /// Opens, decodes and hashes every chunk of the chosen packs.

@@ -8,9 +8,10 @@ use crate::id::{Id, ObjectId};
 use crate::records::manifest::Entry;
 use crate::records::page::PageRef;
 use crate::records::snapshot::Snapshot;
-use crate::repo::index::{FETCHES, Loaded, listed_id, pack_name};
+use crate::repo::index::{FETCHES, Loaded, listed_id, listed_pack, pack_name};
 use crate::repo::manifest::{Manifest, chunks_of};
 use crate::repo::reader::read_footer;
+use crate::repo::store::Listed;
 use crate::spec::{INDEX, KEYS, OBJECT_MAX, ObjectType, PACKS, SNAPSHOTS};
 use futures::{StreamExt, stream};
 use std::collections::{HashMap, HashSet};
@@ -74,9 +75,9 @@ impl Session {
 
     /// Objects whose names are not ours.
     async fn strays(&self) -> Result<()> {
-        for prefix in [PACKS, INDEX] {
+        for (prefix, ours) in [(PACKS, listed_pack as fn(&Listed) -> _), (INDEX, listed_id)] {
             for listed in self.repo.store().list(prefix).await? {
-                if listed_id(&listed).is_none_or(|(id, _)| prefix == PACKS && pack_name(&id) != listed.name) {
+                if ours(&listed).is_none() {
                     self.note(listed.name, "lastgood did not put this here under this name");
                 }
             }
