@@ -1,7 +1,7 @@
 //! Ls: the entries of a snapshot, in order.
 
 use crate::error::{Error, Kind, Result, printable};
-use crate::records::manifest::{Entry, is_within};
+use crate::records::manifest::{Entry, LeftOut, is_within};
 use crate::records::snapshot::Snapshot;
 use crate::repo::Repository;
 use crate::repo::manifest::Manifest;
@@ -29,6 +29,9 @@ pub async fn ls(
     let mut top: Option<usize> = None;
     while let Some(page) = stream.next().await {
         for entry in page?.iter().filter(|entry| is_within(&entry.path, subtree)) {
+            if entry.left_out == LeftOut::Itself {
+                continue;
+            }
             found = true;
             let depth = entry.path.iter().filter(|&&byte| byte == b'/').count();
             if subtree.is_empty() && !entry.ancestor {

@@ -47,6 +47,22 @@ impl FileKind {
     }
 }
 
+/// What of an entry the user chose not to back up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum LeftOut {
+    /// Nothing.
+    #[default]
+    #[n(0)]
+    Nothing,
+    /// All of it: only the name and the kind are known. It was excluded, or too large.
+    #[n(1)]
+    Itself,
+    /// What is in the directory, or some of it: a marker file says so, or another file system or the repository is there.
+    #[n(2)]
+    Content,
+}
+
 /// A time stamp: seconds since 1970-01-01T00:00:00Z and nanoseconds below a second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(array)]
@@ -163,6 +179,9 @@ pub struct Entry {
     /// What is wrong with the content.
     #[n(20)]
     pub fault: Option<Fault>,
+    /// What of it the user chose not to back up: a restore must not take it for something that was not there.
+    #[cbor(n(21), default, skip_if = "is_default")]
+    pub left_out: LeftOut,
 }
 
 /// Whether a field holds what it has when it is left out.
@@ -178,7 +197,7 @@ impl Entry {
 
     /// Bytes of the content that are not in holes.
     pub fn data_len(&self) -> u64 {
-        self.size.saturating_sub(self.holes.iter().map(|hole| hole.length).sum())
+        self.holes.iter().fold(self.size, |left, hole| left.saturating_sub(hole.length))
     }
 
     /// Whether nothing says that the content changed since `self` was recorded: size, times and inode are the same.

@@ -187,7 +187,8 @@ pub struct Loaded {
 
 impl Repository {
     /// Lists packs and index pages and reads the pages. For a backup only what both say counts: a chunk of a pack that is
-    /// gone or cut short is unknown and is stored again. To `salvage`, a pack of the wrong size is better than none.
+    /// gone or cut short is unknown and is stored again. To `salvage`, a pack of the wrong size is better than none, and one
+    /// that no page names any more tells its own contents.
     pub async fn load_index(&self, salvage: bool) -> Result<Loaded> {
         // Pages first: a pack that is written between the two listings is then at worst unindexed, never absent.
         let pages = self.store().list(INDEX).await?;
@@ -195,6 +196,7 @@ impl Repository {
         let mut sizes: HashMap<ObjectId, u64> = packs.iter().filter_map(listed_pack).collect();
         let mut loaded = Loaded::default();
         let mut named = HashSet::new();
+        let mut cut_short = Vec::new();
         let ids: Vec<ObjectId> = pages.iter().filter_map(listed_id).map(|(id, _)| id).collect();
         let mut fetched = stream::iter(ids).map(|id| async move { (id, self.index_page(id).await) }).buffered(FETCHES);
         while let Some((id, page)) = fetched.next().await {
@@ -215,7 +217,7 @@ impl Repository {
                     found => {
                         loaded.absent.push((table.pack, found));
                         if salvage && found.is_some() {
-                            loaded.index.insert(&table);
+                            cut_short.push(table);
                         }
                     }
                 }
@@ -223,6 +225,11 @@ impl Repository {
         }
         loaded.unindexed = sizes.into_iter().collect();
         loaded.unindexed.sort();
+        if salvage {
+            self.adopt(&loaded.unindexed).await?.iter().for_each(|table| loaded.index.insert(table));
+        }
+        // Last: a whole copy of a chunk, wherever it is, goes before one in a pack that is cut short.
+        cut_short.iter().for_each(|table| loaded.index.insert(table));
         Ok(loaded)
     }
 

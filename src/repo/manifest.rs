@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub struct Manifest {
     repo: Arc<Repository>,
     index: Arc<Index>,
-    pages: Vec<PageRef>,
+    pages: Arc<Vec<PageRef>>,
 }
 
 impl Manifest {
@@ -26,7 +26,7 @@ impl Manifest {
         let root = read_chunk(repo, index, Realm::Manifest, tree).await?;
         let pages = read_root(&root)
             .map_err(|why| Error::damaged(format!("The manifest {} is damaged", tree.brief())).because(why))?;
-        Ok(Manifest { repo: repo.clone(), index: index.clone(), pages })
+        Ok(Manifest { repo: repo.clone(), index: index.clone(), pages: Arc::new(pages) })
     }
 
     /// All pages.

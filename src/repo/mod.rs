@@ -67,7 +67,7 @@ impl Repository {
     pub async fn open(store: Store, secret: &Secret) -> Result<Repository> {
         let object = match store.get(CONFIG_NAME, OBJECT_MAX).await {
             Ok(object) => object,
-            Err(e) if e.kind == Kind::Missing => return Err(store::no_repository(store.place())),
+            Err(e) if e.kind == Kind::Missing => return Err(no_config(&store).await?),
             Err(e) => return Err(e),
         };
         let broken = |why: EnvelopeError| match why {
@@ -131,6 +131,15 @@ pub fn split_config(object: &[u8]) -> Result<(Header, &[u8]), EnvelopeError> {
         true => Ok((header, body)),
         false => Err(EnvelopeError::Body),
     }
+}
+
+/// The error for a place without a configuration: nothing is there, or a repository that lost it.
+async fn no_config(store: &Store) -> Result<Error> {
+    Ok(match store.list(SNAPSHOTS).await?.is_empty() && store.list(PACKS).await?.is_empty() {
+        true => store::no_repository(store.place()),
+        false => Error::damaged(format!("The repository {} has lost its configuration {CONFIG_NAME}", store.place()))
+            .hint("put back config/0 from a copy of the repository; nothing else is lost"),
+    })
 }
 
 async fn refuse_occupied(store: &Store) -> Result<()> {

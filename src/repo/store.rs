@@ -1,6 +1,7 @@
 //! Our short vocabulary over `object_store`: create-only writes, reads, lists, deletes, and errors that say what to do.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, printable};
+use crate::spec::{CONFIG_NAME, INDEX, KEYS, PACKS, SNAPSHOTS};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
@@ -56,6 +57,15 @@ impl Store {
                 .hint("name a folder that is empty or does not exist yet, below one that you may write to")
         };
         std::fs::create_dir_all(&folder).map_err(cannot)?;
+        // What an init that was cut off left is no hindrance; anything else is somebody's.
+        let ours = [CONFIG_NAME, KEYS, PACKS, INDEX, SNAPSHOTS].map(|name| name.split('/').next().unwrap_or(name));
+        for entry in std::fs::read_dir(&folder).map_err(cannot)? {
+            let name = entry.map_err(cannot)?.file_name();
+            if !ours.iter().any(|ours| name == **ours) {
+                let what = format!("The folder {location} is not empty: it has {}", printable(name.as_encoded_bytes()));
+                return Err(Error::new(Kind::Usage, what).hint("name a folder that is empty or does not exist yet"));
+            }
+        }
         Store::local(folder, location)
     }
 
@@ -192,16 +202,25 @@ fn local_path(location: &str) -> Result<PathBuf> {
     if let Some(path) = location.strip_prefix("file://") {
         return Ok(PathBuf::from(path));
     }
-    match location.split_once("://") {
-        Some((scheme, _)) => {
-            Err(Error::new(Kind::Usage, format!("Repository {location}: {scheme}:// is not supported"))
-                .hint("this version stores in local folders: give a path"))
-        }
+    match scheme(location) {
+        Some(scheme) => Err(Error::new(Kind::Usage, format!("Repository {location}: {scheme}: is not supported"))
+            .hint(format!(
+                "this version stores in local folders: give a path, ./{location} if that is the folder's name"
+            ))),
         None if location.is_empty() => {
             Err(Error::new(Kind::Usage, "The name of the repository is empty").hint("give a path with --repo"))
         }
         None => Ok(PathBuf::from(location)),
     }
+}
+
+/// The scheme of something that is written like a URL: `s3://b/p`, and `s3:b` or `sftp:h:/p` as other tools have it. A
+/// folder with such a name can be written as `./s3:b`.
+fn scheme(location: &str) -> Option<&str> {
+    let (scheme, _) = location.split_once(':')?;
+    let plain =
+        scheme.len() > 1 && scheme.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-' | b'.'));
+    plain.then_some(scheme)
 }
 
 /// Turns an error of the store into ours, with what the user can do about the common ones.

@@ -7,7 +7,7 @@ use super::metadata::{Owners, State, now};
 use super::roots::{Role, Roots};
 use super::select::Selection;
 use crate::error::Trouble;
-use crate::records::manifest::{Entry, FileKind, Stamp};
+use crate::records::manifest::{Entry, FileKind, LeftOut, Stamp};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::{HashMap, HashSet};
@@ -59,7 +59,7 @@ struct Links {
 }
 
 /// A directory that was looked at: its metadata, itself if it was opened, and what is wrong with its content.
-type Entered = (State, Option<Arc<Directory>>, Option<SourceError>);
+type Entered = (State, Option<Arc<Directory>>, LeftOut, Option<SourceError>);
 
 /// Where the walk looks at the moment.
 struct Place {
@@ -167,18 +167,22 @@ impl Walk {
         }
     }
 
-    /// Looks at one name; `None` if the selection leaves it out.
+    /// Looks at one name; `None` if it is on no way to a root.
     fn visit(&mut self, place: Place, passing: bool) -> Option<Result<Item, SourceError>> {
         let role = if passing || self.roots.nested() { self.roots.role(&place.path) } else { Role::default() };
         let excluded = !role.root && (passing && role.above || self.selection.excludes(&place.path));
         if excluded && role.above {
             return Some(self.pass(place));
         }
-        if excluded {
-            self.excluded += 1;
+        if excluded && passing {
             return None;
         }
-        self.record(place, role).transpose()
+        if excluded {
+            self.excluded += 1;
+            let state = State::of(&place.parent.stat(place.name()).ok()?);
+            return Some(Ok(left_out(place, &state)));
+        }
+        Some(self.record(place, role))
     }
 
     /// Records a directory that is only passed through on the way to a root.
@@ -193,7 +197,7 @@ impl Walk {
     }
 
     /// Records anything else.
-    fn record(&mut self, place: Place, role: Role) -> Result<Option<Item>, SourceError> {
+    fn record(&mut self, place: Place, role: Role) -> Result<Item, SourceError> {
         for _ in 0..ATTEMPTS {
             let state = State::of(&place.parent.stat(place.name()).map_err(place.failed(LOOK))?);
             let Some(kind) = state.kind else {
@@ -203,16 +207,17 @@ impl Walk {
                 match self.enter(&place, state, role) {
                     Err(error) if error.kind == Trouble::Unstable => continue,
                     Err(error) => return Err(error),
-                    Ok((state, own, failed)) => {
+                    Ok((state, own, left_out, failed)) => {
                         let mut entry = state.entry(&mut self.owners);
+                        entry.left_out = left_out;
                         entry.fault = failed.map(|error| error.fault());
-                        return Ok(Some(place.item(entry, &state, own)));
+                        return Ok(place.item(entry, &state, own));
                     }
                 }
             }
             if kind == FileKind::File && !role.root && self.selection.too_large(state.size) {
                 self.excluded += 1;
-                return Ok(None);
+                return Ok(left_out(place, &state));
             }
             let mut entry = state.entry(&mut self.owners);
             if kind == FileKind::Symlink {
@@ -226,7 +231,7 @@ impl Walk {
             if state.links > 1 {
                 self.group(&mut item, &state);
             }
-            return Ok(Some(item));
+            return Ok(item);
         }
         Err(SourceError::replaced(&place.path, LOOK))
     }
@@ -236,7 +241,7 @@ impl Walk {
     fn enter(&mut self, place: &Place, seen: State, role: Role) -> Result<Entered, SourceError> {
         if !self.is_wanted(place, &seen) {
             self.pass_to_roots(place, role);
-            return Ok((seen, None, None));
+            return Ok((seen, None, LeftOut::Content, None));
         }
         let directory = match place.parent.open(place.name()) {
             Ok(directory) => Arc::new(directory),
@@ -247,14 +252,14 @@ impl Walk {
                     return Err(error);
                 }
                 self.pass_to_roots(place, role);
-                return Ok((seen, None, Some(error)));
+                return Ok((seen, None, LeftOut::Nothing, Some(error)));
             }
         };
         let state = State::of(&directory.stat_self().map_err(place.failed(LOOK))?);
         // Something may have been mounted there, by being opened or otherwise.
         if (state.device, state.inode) != (seen.device, seen.inode) && !self.is_wanted(place, &state) {
             self.pass_to_roots(place, role);
-            return Ok((state, Some(directory), None));
+            return Ok((state, Some(directory), LeftOut::Content, None));
         }
         let (mut names, failed) = directory.names(&mut self.buffer);
         let passing = self.selection.keep_markers(&directory, &mut names);
@@ -263,7 +268,8 @@ impl Walk {
             names.sort();
         }
         self.push(place, Arc::clone(&directory), names, passing);
-        Ok((state, Some(directory), failed.map(place.failed("list"))))
+        let left_out = if passing { LeftOut::Content } else { LeftOut::Nothing };
+        Ok((state, Some(directory), left_out, failed.map(place.failed("list"))))
     }
 
     /// Whether the content of a directory is to be walked.
@@ -327,6 +333,12 @@ impl Iterator for Walk {
             }
         }
     }
+}
+
+/// Something that the selection leaves out: that it is there is recorded, and nothing else of it.
+fn left_out(place: Place, state: &State) -> Item {
+    let kind = state.kind.unwrap_or_default();
+    place.item(Entry { kind, left_out: LeftOut::Itself, ..Entry::default() }, state, None)
 }
 
 /// The number of a group of hard links: never 0.

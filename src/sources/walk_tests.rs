@@ -23,7 +23,7 @@ fn walk(roots: &[PathBuf], options: &SelectionOptions, skip: &[PathBuf]) -> Foun
     found
 }
 
-/// What is below `base`, relative to it; ancestors with a `<`, faults with a `!`, errors with a `?`.
+/// What is below `base`, relative to it; ancestors with a `<`, faults with a `!`, errors with a `?`. Not what is left out.
 fn shown(found: &Found, base: &Path) -> Vec<String> {
     let base = &base.as_os_str().as_bytes()[1..];
     let relative = |path: &[u8]| {
@@ -31,6 +31,7 @@ fn shown(found: &Found, base: &Path) -> Vec<String> {
         Some(String::from_utf8_lossy(rest.strip_prefix(b"/").unwrap_or(rest)).into_owned())
     };
     let show = |found: &Result<Item, SourceError>| match found {
+        Ok(item) if item.entry.left_out == LeftOut::Itself => None,
         Ok(item) => {
             let mark = if item.entry.ancestor { "<" } else { "" };
             let fault = if item.entry.fault.is_some() { "!" } else { "" };

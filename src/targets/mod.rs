@@ -3,10 +3,9 @@
 //! A [`Tree`] is the target directory. It hands out [`Directory`] handles, which any thread may use:
 //! [`PartialFile`] and [`write_small`] make files, [`symlink`], [`hard_link`] and [`special`] the other kinds,
 //! [`finish_directory`] sets what a directory needs after all below it is done. [`ExistingFile`], [`existing`], [`list`],
-//! [`remove_tree`] and [`remove_extra`] look at, and clear away, what was there before.
+//! and [`remove_tree`] look at, and clear away, what was there before.
 //!
-//! Nothing appears under its name before it is whole. The rules, and which attack each one stops, are in
-//! `notes/reliability.md` 4.7.
+//! Nothing appears under its name before it is whole.
 
 mod existing;
 mod file;
@@ -30,7 +29,7 @@ pub use file::{PartialFile, write_small};
 pub use metadata::finish_directory;
 pub use node::{hard_link, special, symlink};
 pub use ownership::Ownership;
-pub use remove::{Removed, list, remove_extra, remove_tree};
+pub use remove::{list, remove_tree};
 pub use tree::{Directory, Tree};
 
 use rustix::io::Errno;

@@ -9,15 +9,6 @@ use rustix::fs::{AtFlags, Dir};
 use rustix::io::Errno;
 use std::sync::Arc;
 
-/// What [`remove_extra`] did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Removed {
-    /// Files, links and directories that are gone.
-    pub count: u64,
-    /// What could not be removed.
-    pub failed: Vec<TargetError>,
-}
-
 /// The names in a directory, in the order of a manifest, each with what it is.
 pub fn list(dir: &Directory) -> Result<Vec<(Vec<u8>, FileKind)>> {
     let failed = |errno| TargetError::system(dir.path(), "cannot list the directory", errno);
@@ -94,17 +85,4 @@ fn unlink(dir: &Directory, name: &[u8], flags: AtFlags) -> Result<u64> {
         Err(Errno::NOENT) => Ok(0),
         Err(errno) => Err(dir.error(name, "cannot remove it", errno)),
     }
-}
-
-/// Removes everything from a directory whose name is not to be kept. Goes on after failures, which it returns.
-pub fn remove_extra(dir: &Arc<Directory>, keep: impl Fn(&[u8]) -> bool) -> Result<Removed> {
-    let mut removed = Removed::default();
-    for (name, _) in list(dir)?.into_iter().filter(|(name, _)| !keep(name)) {
-        match remove_tree(dir, &name) {
-            Ok(count) => removed.count += count,
-            Err(error) if error.full => return Err(error),
-            Err(error) => removed.failed.push(error),
-        }
-    }
-    Ok(removed)
 }

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 CONFIG, SLOT, DATA, MANIFEST, INDEX, SNAPSHOT = range(1, 7)
 FILE, DIRECTORY, SYMLINK = range(3)
-HEADER, TAG, CHUNK_MAX = 128, 16, 64 << 20
+HEADER, TAG, TRAILER, CHUNK_MAX = 128, 16, 8, 64 << 20
 DEFAULTS = {1: 0, 2: FILE, 3: False, 4: 0, 9: [0, 0], 12: 0, 14: b"", 17: [], 18: [], 19: False, 20: None}
 Header = namedtuple("Header", "type epoch repository salt commitment")
 Chunk = namedtuple("Chunk", "id codec stored raw")
@@ -148,7 +148,7 @@ class Repository:
         self.masters = self.unlock(password)
         self.id_keys = {DATA: derive("id data", self.masters[0]), MANIFEST: derive("id manifest", self.masters[0])}
         config = json.loads(self.open_whole(CONFIG, config[:-32]))
-        check(config["version"] == 1 and not config["features_read"], "needs a newer reader")
+        check(config["version"] == 1 and not config.get("features_read"), "needs a newer reader")
         check(config["id"] == self.id.hex(), "config/0 belongs to another repository")
         self.load_index()
 
@@ -162,22 +162,27 @@ class Repository:
         return data
 
     def unlock(self, password):
-        for name in self.names("keys")[:20]:
+        tried = 0
+        for name in self.names("keys"):
             try:
-                if masters := self.try_slot(self.read_named(name), password):
+                data = self.read_named(name)
+                header = read_header(data, len(data))
+                check(header.type == SLOT, "not a slot")
+                if (header.repository, data[HEADER : HEADER + 1]) != (self.id, b"\1") or tried == 20:
+                    continue
+                tried += 1
+                if masters := self.try_slot(header, data, password):
                     return masters
             except (Refused, InvalidTag) as refusal:
                 print(f"{name}: {refusal!r}", file=sys.stderr)
         raise Refused("no slot opens with this password")
 
-    def try_slot(self, data, password):
-        header, cursor = read_header(data, len(data)), Cursor(data)
+    def try_slot(self, header, data, password):
+        cursor = Cursor(data)
         clear = cursor.take(HEADER + 24)
         kind, memory, passes, lanes, keyring_length, note_length = struct.unpack("<6I", clear[HEADER:])
-        if header.repository != self.id or kind & 0xFF != 1:
-            return {}
         sane = 8 << 10 <= memory <= 4 << 20 and 1 <= passes <= 64 and 1 <= lanes <= 16
-        check(header.type == SLOT and kind == 1 and sane, "a bad slot")
+        check(kind == 1 and sane, "a bad slot")
         secret = hash_secret_raw(password, header.salt, passes, memory, lanes, 32, Type.ID, 0x13)
         if derive("slot commit", secret) != header.commitment:
             return {}
@@ -227,15 +232,16 @@ class Repository:
     def check_pack(self, name):
         data = self.read_named(name)
         header, key = self.open_header(data[9], data, len(data))
-        check(header.type in (DATA, MANIFEST) and data[-4:] == b"LGPE", f"{name} is no pack")
-        footer_length, frames = struct.unpack("<IQ", data[-16:-4])
-        footer_at = len(data) - 16 - footer_length
-        check(footer_at >= HEADER + frames + TAG, f"{name} has wrong lengths")
-        padding = AESGCM(key).decrypt(b"\3" + bytes(11), data[HEADER + frames : footer_at], b"p")
-        footer = AESGCM(key).decrypt(b"\2" + bytes(11), data[footer_at:-16], b"f" + struct.pack("<Q", frames))
+        footer_length, mark = struct.unpack("<I4s", data[-TRAILER:])
+        footer_at, end = len(data) - TRAILER - footer_length, len(data) - TRAILER
+        check(header.type in (DATA, MANIFEST) and mark == b"LGPE" and len(data) <= 1 << 30, f"{name} is no pack")
+        check(HEADER + TAG <= footer_at <= end - TAG, f"{name} has wrong lengths")
+        footer = AESGCM(key).decrypt(b"\2" + bytes(11), data[footer_at:end], b"f" + struct.pack("<Q", len(data)))
         chunks = read_table(cursor := Cursor(footer))
-        lies = any(padding + footer[cursor.at :]) or sum(chunk.stored for chunk in chunks) != frames
-        check(not lies, f"{name} has a wrong footer or padding")
+        padding_at = HEADER + sum(chunk.stored for chunk in chunks)
+        check(padding_at + TAG <= footer_at and len(footer) == -cursor.at % 1024 + cursor.at, f"{name} has wrong lengths")
+        padding = AESGCM(key).decrypt(b"\3" + bytes(11), data[padding_at:footer_at], b"p")
+        check(not any(padding + footer[cursor.at :]), f"{name} has a wrong footer or padding")
         return Pack(bytes.fromhex(name[-64:]), header.type, header.epoch, header.salt, len(data), chunks)
 
     def chunk(self, realm, chunk_id):
@@ -262,9 +268,15 @@ class Repository:
             found[name[-64:]] = snapshot
         return found
 
+    def pages(self, tree):
+        data = self.chunk(MANIFEST, bytes.fromhex(tree))
+        pages = cbor2.load(stream := io.BytesIO(data))
+        check(stream.tell() == len(data), "something follows the root")
+        return pages
+
     def entries(self, tree):
         last = None
-        for page_id, first, count in cbor2.loads(self.chunk(MANIFEST, bytes.fromhex(tree))):
+        for page_id, first, count, *_ in self.pages(tree):
             page, path, entries = self.chunk(MANIFEST, page_id), b"", []
             stream = io.BytesIO(page)
             while stream.tell() < len(page):

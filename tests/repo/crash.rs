@@ -246,3 +246,17 @@ async fn what_an_interrupted_backup_stored_is_not_stored_again() {
         assert_sound(&repo, &case).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_is_never_overwritten() {
+    let (memory, repo) = small_packs().await;
+    let put = |bytes: &'static [u8]| repo.store().put("index/x", bytes.into());
+    put(b"first").await.unwrap();
+    put(b"first").await.unwrap();
+    assert_eq!(put(b"other").await.unwrap_err().kind, Kind::Store);
+    assert_eq!(put(b"longer").await.unwrap_err().kind, Kind::Store);
+    let found = objects(&*memory).await.into_iter().find(|(name, _)| name == "index/x");
+    assert_eq!(found.unwrap().1, "first");
+    let error = create(memory).await.map(drop).unwrap_err();
+    assert!(error.kind == Kind::Usage && error.what.contains("already a repository"), "{}", words(&error));
+}

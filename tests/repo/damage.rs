@@ -297,3 +297,30 @@ async fn a_sweep_of_single_bits() {
         assert!(report.damage.iter().any(|damage| damage.object == *name), "{case}: {:?}", report.damage);
     }
 }
+
+/// What is still on disk is stored anew by the next backup, and old snapshots that share it heal.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_backup_heals_what_is_lost() {
+    let world = World::new().await;
+    let newest = world.snapshots.last().unwrap();
+    for (name, bytes) in world.of_type(3).into_iter().chain(world.of_type(4)).chain(world.of_type(5)) {
+        for keep in [None, Some(bytes.len() / 2), Some(200)] {
+            let case = format!("{name} {}", keep.map_or("removed".into(), |len| format!("cut to {len}")));
+            let memory = world.strike(&vec![(name.clone(), keep.map(|len| bytes.slice(..len)))]).await;
+            let repo = open(memory).await.unwrap();
+            let done = backup(&repo, &world.source).await.unwrap_or_else(|e| panic!("{case}: {}", words(&e)));
+            // The pages of the new snapshot's manifest are those of the newest before, or new because times are.
+            let ids = if bytes[9] == 4 { vec![done.snapshot] } else { vec![done.snapshot, newest.0.id] };
+            for id in ids {
+                let target = world.sandbox.fresh("target");
+                let made = snapshot(&repo, id).await;
+                let report = restore(&repo, &to_restore(&made, &world.source, &target)).await.unwrap();
+                tree::assert_same(&newest.1, &tree::read(&target), &case);
+                // A page of the index that is damaged is still there, and is said to be.
+                let problems: Vec<_> =
+                    report.problems.iter().filter(|problem| !problem.item.contains("index/")).collect();
+                assert!(problems.is_empty(), "{case}: {problems:?}");
+            }
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use crate::common::*;
 use lastgood::codec::envelope::Realm;
+use lastgood::codec::pack::PackBuilder;
 use lastgood::error::{Kind, Result};
 use lastgood::flows::restore::{RestoreOptions, RestoreReport};
 use lastgood::id::{ChunkId, Id};
@@ -9,6 +10,7 @@ use lastgood::records::manifest::{Entry, FileKind, Hole, Stamp, Xattr};
 use lastgood::records::page::{PageBuilder, PageRef, write_root};
 use lastgood::records::snapshot::Snapshot;
 use lastgood::repo::Repository;
+use lastgood::repo::index::pack_name;
 use lastgood::repo::writer::Filler;
 use std::sync::Arc;
 
@@ -210,6 +212,52 @@ async fn contents_that_do_not_add_up() {
         let found = tree::read(&sandbox.path("target"));
         assert_eq!(found.keys().collect::<Vec<_>>(), [b"good"], "{case}: the good file is there, the bad one is not");
     }
+}
+
+/// Packs that were sealed with the real key, of chunks that are not what their table says.
+#[tokio::test(flavor = "multi_thread")]
+async fn chunks_that_lie() {
+    let bomb = zeros_as_zstd();
+    for (case, codec, raw, bytes) in [
+        ("other content under an id", 0, CONTENT.len(), b"other content!".to_vec()),
+        ("fewer bytes than stated", 0, CONTENT.len(), b"other".to_vec()),
+        ("an unknown codec", 99, CONTENT.len(), CONTENT.to_vec()),
+        ("noise as zstd", 1, CONTENT.len(), tree::noise(1, 1000)),
+        ("noise as planes", 2, CONTENT.len(), tree::noise(1, 1000)),
+        ("a bomb", 1, CONTENT.len(), bomb.clone()),
+        ("a bomb of the length stated", 1, 63 << 20, bomb),
+    ] {
+        let (_, repo) = small_packs().await;
+        let id = repo.keys().chunk_id(Realm::Data, CONTENT);
+        let mut builder = PackBuilder::new(Realm::Data, Vec::new());
+        builder.add(id, raw, |out| {
+            out.extend_from_slice(&bytes);
+            codec
+        });
+        let (table, pack) = builder.finish(repo.keys()).unwrap();
+        repo.store().put(&pack_name(&table.pack), pack.into()).await.unwrap();
+        repo.put_index(repo.seal_index(&[table]).unwrap()).await.unwrap();
+        let made = forge_pages(&repo, vec![vec![Entry { size: raw as u64, ..file(b"f") }]]).await;
+        let report = verify(&repo, true).await.unwrap();
+        assert_eq!(report.damage.len(), 1, "{case}: {:?}", report.damage);
+        let (sandbox, report) = attack(&made, &repo, case).await;
+        // A table with a codec that is none is refused as a whole, and so the chunk was stored again.
+        let whole = std::fs::read(sandbox.path("target/f")).is_ok_and(|bytes| bytes == CONTENT);
+        let nothing = tree::read(&sandbox.path("target")).is_empty();
+        assert!(loud(&report) && if codec == 99 { whole } else { nothing }, "{case}: {report:?}");
+    }
+}
+
+/// The frame of a gigabyte of zeros.
+fn zeros_as_zstd() -> Vec<u8> {
+    // A skeleton of RFC 8878: no checksum, a window of 8 MiB, then blocks that repeat one byte 128 KiB times.
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x68];
+    for block in 0..8192u32 {
+        let header = (131_072 << 3) | (1 << 1) | u32::from(block == 8191);
+        frame.extend_from_slice(&header.to_le_bytes()[..3]);
+        frame.push(0);
+    }
+    frame
 }
 
 #[tokio::test(flavor = "multi_thread")]

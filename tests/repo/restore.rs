@@ -1,11 +1,14 @@
 //! Restores into places that are not empty, of parts, and as of a time.
 
 use crate::common::*;
+use lastgood::codec::kdf::Cost;
 use lastgood::error::{Kind, Trouble};
 use lastgood::flows::restore::{Overwrite, RestoreOptions, RestoreReport};
 use lastgood::flows::select::{Filter, Selector};
+use lastgood::progress::Quiet;
 use lastgood::records::snapshot::Snapshot;
 use lastgood::repo::Repository;
+use lastgood::repo::store::Store;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -230,4 +233,37 @@ async fn the_newest_snapshot_at_a_time() {
     assert_eq!(find("2020-01-01T00:59:59Z").unwrap_err().kind, Kind::NoMatch);
     let latest = Selector::parse("latest").unwrap().find(&all, &Filter::default()).unwrap();
     assert_eq!(latest.id, scene.made.id, "backups under an old time are not the latest");
+}
+
+/// What the backup left out, and the repository itself, are not what the snapshot "does not have".
+#[tokio::test(flavor = "multi_thread")]
+async fn delete_spares_what_was_left_out_and_the_repository() {
+    let sandbox = Sandbox::new();
+    let source = sandbox.fresh("source");
+    for name in ["kept", "cache/a", "big", "marked/CACHEDIR.TAG", "marked/content", "dir/old"] {
+        tree::write(&source.join(name), if name == "big" { &[1; 9000] } else { b"x" });
+    }
+    fs::write(source.join("marked/CACHEDIR.TAG"), "Signature: 8a477f597d28d172789f06886806bc55\n").unwrap();
+    let place = source.join("backup");
+    let store = Store::create(place.to_str().unwrap()).unwrap();
+    let cost = Cost { memory_kib: 8192, passes: 1, lanes: 1 };
+    let repo = Arc::new(Repository::create(store, password("x"), cost, note()).await.unwrap());
+    let mut what = options(&[&source]);
+    what.selection.exclude = vec!["cache".into()];
+    what.selection.exclude_larger_than = Some(5000);
+    what.selection.exclude_caches = true;
+    let done = lastgood::flows::backup::backup(&repo, &what, Arc::new(Quiet)).await.unwrap();
+    let made = snapshot(&repo, done.snapshot).await;
+    tree::write(&source.join("dir/stray"), b"x");
+    let back = RestoreOptions { delete: true, dry_run: true, ..to_restore(&made, &source, &source) };
+    let planned = restore(&repo, &back).await.unwrap();
+    assert!(planned.files_deleted == 1 && planned.deletions[0].ends_with("dir/stray"), "{planned:?}");
+    assert!(source.join("dir/stray").exists());
+    let report = restore(&repo, &RestoreOptions { dry_run: false, ..back }).await.unwrap();
+    assert_eq!((report.files_deleted, report.problems.len()), (1, 0), "{report:?}");
+    assert!(!source.join("dir/stray").exists());
+    for name in ["kept", "cache/a", "big", "marked/content", "dir/old", "backup/config/0"] {
+        assert!(source.join(name).exists(), "{name} is gone");
+    }
+    assert_sound(&repo, "after the restore").await;
 }

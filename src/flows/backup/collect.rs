@@ -6,7 +6,7 @@ use crate::codec::envelope::Realm;
 use crate::error::{Error, Problem, Result};
 use crate::id::Id;
 use crate::progress::Step;
-use crate::records::manifest::{Entry, FileKind};
+use crate::records::manifest::{Entry, FileKind, LeftOut};
 use crate::records::page::{Page, PageBuilder, PageRef, write_root};
 use crate::records::snapshot::Summary;
 use crate::repo::writer::{Added, Filler, Writer};
@@ -197,6 +197,9 @@ impl<'a> Collector<'a> {
     }
 
     fn count(&mut self, entry: &Entry, compared: Compared, was_read: bool, tally: &Tally) {
+        if entry.left_out == LeftOut::Itself {
+            return;
+        }
         let s = &mut self.summary;
         s.data_blobs += tally.chunks;
         s.data_added += tally.raw;
@@ -214,7 +217,8 @@ impl<'a> Collector<'a> {
         if entry.kind != FileKind::Directory {
             s.total_files_processed += 1;
         }
-        if entry.kind == FileKind::File {
+        let unreadable = entry.fault.as_ref().is_some_and(|fault| fault.unreadable);
+        if entry.kind == FileKind::File && !unreadable {
             s.total_bytes_processed += entry.size;
             if compared == Compared::Same && !was_read {
                 s.data_unmodified += entry.size;

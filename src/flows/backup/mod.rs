@@ -90,13 +90,15 @@ pub async fn backup(
     if walk.roots().is_empty() {
         return Err(nothing_to_back_up(&missing));
     }
-    let mut problems: Vec<Problem> =
+    let problems: Vec<Problem> =
         missing.iter().map(|e| Problem::of_path(e.kind, &[b"/", &e.path[..]].concat(), e.reason())).collect();
     repo.check_writable().await?;
     let (snapshots, damaged) = repo.snapshots_and_damage().await?;
-    problems.extend(damaged.into_iter().map(|(name, e)| Problem::new(Trouble::Damaged, name, e.what)));
-    let index = open_index(repo, options.dry_run, &mut problems).await?;
-    problems.iter().for_each(|problem| progress.problem(problem));
+    // What is wrong with the repository does not make this snapshot incomplete: it is said, and is for `verify` to judge.
+    let mut faults: Vec<Problem> =
+        damaged.into_iter().map(|(name, e)| Problem::new(Trouble::Damaged, name, e.what)).collect();
+    let index = open_index(repo, options.dry_run, &mut faults).await?;
+    problems.iter().chain(&faults).for_each(|problem| progress.problem(problem));
 
     let paths: Vec<String> = walk.roots().iter().map(|root| printable(&[b"/", &root[..]].concat())).collect();
     let series: Vec<&Snapshot> =

@@ -6,7 +6,7 @@ use super::run::Run;
 use crate::codec::envelope::Realm;
 use crate::error::{Problem, Trouble};
 use crate::progress::Step;
-use crate::records::manifest::{Entry, FileKind, Stamp, path_order};
+use crate::records::manifest::{Entry, FileKind, LeftOut, Stamp, path_order};
 use crate::records::snapshot::Snapshot;
 use crate::repo::Repository;
 use crate::repo::index::Index;
@@ -119,6 +119,9 @@ impl Scan<'_> {
     }
 
     fn hand_on(&self, number: u64, item: Item, before: Option<Entry>, base: Option<&Base>) -> bool {
+        if item.entry.left_out == LeftOut::Itself {
+            return self.run.send(&self.done, Done::entry(number, item.entry, Compared::Same));
+        }
         let compared = match &before {
             None => Compared::New,
             Some(_) => Compared::Changed,

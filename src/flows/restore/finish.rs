@@ -1,12 +1,17 @@
 //! What a restore does last: links and special files, removing what is not in the snapshot, and directories' metadata.
 
-use super::Session;
 use super::plan::{Wanted, keeps};
-use crate::error::Result;
+use super::{RestoreReport, Session};
+use crate::error::{Result, printable};
 use crate::progress::{Phase, Step};
-use crate::records::manifest::{Entry, FileKind};
-use crate::targets::{TargetError, existing, finish_directory, hard_link, remove_extra, special, symlink};
+use crate::records::manifest::{Entry, FileKind, LeftOut};
+use crate::targets::{TargetError, existing, finish_directory, hard_link, list, remove_tree, special, symlink};
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+/// How many deletions are named.
+const NAMED: usize = 1000;
 
 /// Everything that waits until the files are there.
 #[derive(Default)]
@@ -50,12 +55,12 @@ impl Later {
         self.names.entry(parent.to_vec()).or_default().insert(name.to_vec());
     }
 
-    /// Does it all; gives how many files and directories were removed.
-    pub async fn finish(mut self, session: &Session, wanted: &Wanted) -> Result<u64> {
+    /// Does it all.
+    pub async fn finish(mut self, session: &Session, wanted: &Wanted, report: &mut RestoreReport) -> Result<()> {
         session.progress.check()?;
         session.progress.phase(Phase::Finishing);
         if session.options.dry_run {
-            return Ok(0);
+            return self.delete(session, wanted, report);
         }
         for entry in std::mem::take(&mut self.nodes) {
             make_node(session, &entry)?;
@@ -63,41 +68,64 @@ impl Later {
         for (first, entry) in std::mem::take(&mut self.links) {
             make_link(session, &first, &entry)?;
         }
-        let removed = self.delete(session, wanted)?;
+        self.delete(session, wanted, report)?;
         for (entry, wanted) in self.directories.iter().rev() {
             make_directory(session, entry, *wanted)?;
         }
         if let Some(tree) = &session.tree {
             tree.sync().map_err(|e| session.full(&e))?;
         }
-        Ok(removed)
+        Ok(())
     }
 
-    fn delete(&self, session: &Session, wanted: &Wanted) -> Result<u64> {
-        let mut removed = 0;
-        let Some(tree) = session.tree.as_ref().filter(|_| session.options.delete) else { return Ok(0) };
-        for (entry, _) in self.directories.iter().filter(|(_, wanted)| *wanted) {
+    /// Removes what the snapshot does not have, where the snapshot knows all that there was; never the repository.
+    fn delete(&self, session: &Session, wanted: &Wanted, report: &mut RestoreReport) -> Result<()> {
+        let Some(tree) = session.tree.as_ref().filter(|_| session.options.delete) else { return Ok(()) };
+        let whole = |entry: &Entry| entry.fault.is_none() && entry.left_out == LeftOut::Nothing;
+        let none = HashSet::new();
+        for (entry, _) in self.directories.iter().filter(|(entry, wanted)| *wanted && whole(entry)) {
             session.progress.check()?;
-            let none = HashSet::new();
-            let names = self.names.get(&entry.path).unwrap_or(&none);
-            let keep = |name: &[u8]| {
-                let path = [&entry.path[..], b"/", name].concat();
-                names.contains(name) || !wanted.may_delete(path.strip_prefix(b"/").unwrap_or(&path))
-            };
-            let done = match tree.directory_existing(&entry.path) {
-                Ok(Some(dir)) => remove_extra(&dir, keep),
+            let listed = match tree.directory_existing(&entry.path) {
+                Ok(Some(dir)) => list(&dir).map(|names| (dir, names)),
                 Ok(None) => continue,
                 Err(e) => Err(e),
             };
-            match done {
-                Ok(done) => {
-                    removed += done.count;
-                    done.failed.iter().try_for_each(|e| session.target_problem(e))?;
+            let (dir, names) = match listed {
+                Ok(listed) => listed,
+                Err(e) => {
+                    session.target_problem(&e)?;
+                    continue;
                 }
-                Err(e) => session.target_problem(&e)?,
+            };
+            let known = self.names.get(&entry.path).unwrap_or(&none);
+            for (name, _) in names.into_iter().filter(|(name, _)| !known.contains(name)) {
+                let path = if entry.path.is_empty() { name.clone() } else { [&entry.path[..], b"/", &name].concat() };
+                if !wanted.may_delete(&path) || session.holds_repository(&path) {
+                    continue;
+                }
+                if !session.options.dry_run
+                    && let Err(e) = remove_tree(&dir, &name)
+                {
+                    session.target_problem(&e)?;
+                    continue;
+                }
+                report.files_deleted += 1;
+                if report.deletions.len() < NAMED {
+                    report.deletions.push(printable(&session.shown(&path)));
+                }
             }
         }
-        Ok(removed)
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Whether a place in the target is the repository that is being read, is in it, or has it below.
+    fn holds_repository(&self, place: &[u8]) -> bool {
+        let Some(repository) = self.repo.store().folder() else { return false };
+        let Ok(target) = std::fs::canonicalize(&self.options.target) else { return false };
+        let path = target.join(OsStr::from_bytes(place));
+        repository.starts_with(&path) || path.starts_with(repository)
     }
 }
 

@@ -79,8 +79,10 @@ pub struct RestoreReport {
     pub bytes_skipped: u64,
     /// Bytes read from packs.
     pub bytes_fetched: u64,
-    /// Files and directories removed by `delete`.
+    /// Names removed by `delete`, or that would be in a dry run; a directory counts once.
     pub files_deleted: u64,
+    /// The first of their paths.
+    pub deletions: Vec<String>,
     /// Files read again and found equal.
     pub files_verified: u64,
     /// What went wrong.
@@ -140,9 +142,6 @@ pub async fn restore(
         problems: Mutex::default(),
         counts: Counts::default(),
     });
-    for (_, e) in loaded.damaged {
-        session.problem(Problem::new(Trouble::Damaged, e.what, "files that only it knows of cannot be restored"));
-    }
     let mut report = session.run().await?;
     let take = |count: &AtomicU64| count.load(Relaxed);
     let counts = &session.counts;
@@ -247,7 +246,7 @@ impl Session {
                 report.total_entries += 1;
                 if entry.kind == FileKind::File {
                     report.total_files += 1;
-                    report.total_bytes += entry.size;
+                    report.total_bytes = report.total_bytes.saturating_add(entry.size);
                 }
                 self.take(entry, &mut batch, &mut later, &mut first_links).await?;
                 if batch.is_full() {
@@ -265,7 +264,7 @@ impl Session {
             .hint("a pattern with a leading / matches the whole absolute path, as `lastgood ls` shows it"));
         }
         batch.run(self).await?;
-        report.files_deleted = later.finish(self, &wanted).await?;
+        later.finish(self, &wanted, &mut report).await?;
         if self.options.verify && !self.options.dry_run {
             compare::verify(self).await?;
         }

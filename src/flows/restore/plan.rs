@@ -4,7 +4,7 @@ use super::{Overwrite, RestoreOptions};
 use crate::codec::envelope::Realm;
 use crate::error::{Error, Kind, Result};
 use crate::id::ChunkId;
-use crate::records::manifest::{Entry, FileKind, is_within};
+use crate::records::manifest::{Entry, FileKind, LeftOut, is_within};
 use crate::repo::index::{Index, Location};
 use crate::sources::{Selection, SelectionOptions};
 use crate::targets::{Directory, Existing, ExistingFile, PartialFile};
@@ -47,7 +47,8 @@ impl Wanted {
 
     /// Judges the next entry.
     pub fn judge(&mut self, entry: &Entry) -> Verdict {
-        if !is_within(&entry.path, &self.subtree) || self.excludes(&entry.path) {
+        let left_out = entry.left_out == LeftOut::Itself;
+        if left_out || !is_within(&entry.path, &self.subtree) || self.excludes(&entry.path) {
             return Verdict::No;
         }
         self.passed.retain(|passed| is_within(&entry.path, &passed.path));

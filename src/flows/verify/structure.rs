@@ -31,6 +31,7 @@ impl Session {
         self.strays().await?;
         self.packs(loaded, adopted).await?;
         let (snapshots, damaged) = self.repo.snapshots_and_damage().await?;
+        self.lineage(&snapshots, &damaged);
         for (name, e) in damaged {
             self.damage(name, reason(&e), REPLACE, Vec::new());
         }
@@ -90,6 +91,19 @@ impl Session {
         Ok(())
     }
 
+    /// A snapshot that a later one saw and that is gone: this version never removes one.
+    fn lineage(&self, snapshots: &[Snapshot], damaged: &[(String, Error)]) {
+        let mut there: HashSet<Id> = snapshots.iter().filter_map(|snapshot| snapshot.id).collect();
+        for snapshot in snapshots {
+            for id in snapshot.parent.into_iter().chain(snapshot.seen_heads.iter().map(|head| head.id)) {
+                if there.insert(id) && !damaged.iter().any(|(name, _)| name.ends_with(&id.hex())) {
+                    let message = format!("it is missing: snapshot {} was made when it was there", snapshot.brief());
+                    self.damage(format!("{SNAPSHOTS}/*-{id}"), message, REPLACE, Vec::new());
+                }
+            }
+        }
+    }
+
     /// Index against packs: each is there, as long as it should be, and its own footer says the same.
     async fn packs(&self, loaded: &Loaded, adopted: &[PackTable]) -> Result<()> {
         let absent: HashMap<ObjectId, Option<u64>> = loaded.absent.iter().copied().collect();
@@ -137,7 +151,7 @@ impl Session {
     fn absent(&self, table: &PackTable, found: Option<u64>) {
         // A copy in another pack serves as well.
         let lost = table.chunks.iter().filter(|chunk| self.index.find(table.realm, &chunk.id).is_none());
-        let lost = lost.map(|chunk| (table.realm, chunk.id)).collect();
+        let lost: Vec<_> = lost.map(|chunk| (table.realm, chunk.id)).collect();
         let message = match found {
             None => "it is missing".to_owned(),
             Some(size) => {
@@ -145,6 +159,10 @@ impl Session {
             }
         };
         let advice = if found.is_none() { REBACKUP } else { REWRITE };
+        if lost.is_empty() {
+            return self
+                .note(pack_name(&table.pack), format!("{message}; all that was in it is in other packs by now"));
+        }
         self.damage(pack_name(&table.pack), message, advice, lost);
     }
 
