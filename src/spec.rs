@@ -68,6 +68,8 @@ pub const CHUNK_MAX: usize = 64 << 20;
 pub const OBJECT_MAX: u64 = 64 << 20;
 /// An index page is written after so many packs, or after [`INDEX_SECONDS`].
 pub const INDEX_PACKS: usize = 64;
+/// An index page has at most so many chunks, unless one pack alone has more: it stays far below [`OBJECT_MAX`].
+pub const INDEX_CHUNKS: usize = 1 << 19;
 /// An index page is written after so many seconds of uploading.
 pub const INDEX_SECONDS: u64 = 60;
 

@@ -58,6 +58,8 @@ pub fn stretch(secret: &Secret, salt: &[u8; 32], cost: &Cost) -> Result<Zeroizin
             let params =
                 argon2::Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).map_err(|e| e.to_string())?;
             let argon = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
+            // A slot may ask for more than this machine has, which must not end the process.
+            Vec::<argon2::Block>::new().try_reserve_exact(argon.params().block_count()).map_err(|e| e.to_string())?;
             let mut blocks = large_vec(argon.params().block_count());
             blocks.resize(argon.params().block_count(), argon2::Block::default());
             let hashed = argon.hash_password_into_with_memory(password, salt, &mut key[..], &mut blocks);

@@ -92,7 +92,7 @@ impl Config {
         let config: Config = serde_json::from_slice(bytes).map_err(broken)?;
         for sizes in [config.cut.small, config.cut.large] {
             let sane = 64 <= sizes.min && sizes.min <= sizes.average && sizes.average <= sizes.max;
-            if !sane || sizes.max > 16 << 20 || !sizes.average.is_power_of_two() {
+            if !sane || sizes.max > 8 << 20 || !sizes.average.is_power_of_two() {
                 return Err(ConfigError::Broken(format!("chunk sizes {sizes:?} are out of bounds")));
             }
         }

@@ -6,10 +6,11 @@ use crate::codec::envelope::Realm;
 use crate::codec::pack::{PackTable, put_chunks, put_varint, take, take_chunks, take_varint};
 use crate::error::{Error, Kind, Result};
 use crate::id::{ChunkId, Id, ObjectId};
-use crate::spec::{INDEX, OBJECT_MAX, ObjectType, PACK_MAX, PACKS};
+use crate::spec::{INDEX, INDEX_CHUNKS, OBJECT_MAX, ObjectType, PACK_MAX, PACKS};
 use futures::{StreamExt, TryStreamExt, stream};
 use hashbrown::HashTable;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// How many objects are fetched at once.
 pub const FETCHES: usize = 8;
@@ -268,6 +269,26 @@ impl Repository {
         let failed =
             |e: getrandom::Error| Error::new(Kind::Internal, "Cannot seal an index page").because(format!("{e}"));
         self.keys().seal(ObjectType::Index, &write_page(tables)).map_err(failed)
+    }
+
+    /// Indexes packs: in one page, or in several that a reader accepts.
+    pub async fn put_tables(self: &Arc<Repository>, tables: Vec<PackTable>) -> Result<()> {
+        let (mut page, mut chunks) = (Vec::new(), 0);
+        for table in tables {
+            if chunks + table.chunks.len() > INDEX_CHUNKS && !page.is_empty() {
+                self.put_page(std::mem::take(&mut page)).await?;
+                chunks = 0;
+            }
+            chunks += table.chunks.len();
+            page.push(table);
+        }
+        if page.is_empty() { Ok(()) } else { self.put_page(page).await }
+    }
+
+    async fn put_page(self: &Arc<Repository>, page: Vec<PackTable>) -> Result<()> {
+        let sealing = self.clone();
+        let object = on_cpu(move || sealing.seal_index(&page)).await??;
+        self.put_index(object).await
     }
 
     /// Stores an index page under its hash.

@@ -160,6 +160,10 @@ pub async fn unlock(store: &Store, repository: [u8; 32], secret: &Secret) -> Res
     on_cpu(move || {
         let (mut faults, mut tried) = (Vec::new(), 0);
         for (id, bytes) in &slots {
+            if Id::of(bytes) != *id {
+                faults.push(format!("key slot {}: it is damaged", id.brief()));
+                continue;
+            }
             let tried_slot = match parse_slot(bytes) {
                 Ok(Some((header, body))) if fits(&header, &body, &repository, &secret) && tried < SLOTS_MAX => {
                     tried += 1;
@@ -178,6 +182,11 @@ pub async fn unlock(store: &Store, repository: [u8; 32], secret: &Secret) -> Res
             Secret::Password(_) => "Wrong password",
             Secret::KeyFile(_) => "Wrong key file",
         };
+        if tried == 0 && !faults.is_empty() {
+            return Err(Error::damaged(format!("No key slot of the repository {place} is sound"))
+                .because(faults.join("; "))
+                .hint("put back the files below keys/ from a copy of the repository"));
+        }
         let error = Error::new(Kind::WrongKey, format!("{what} for the repository {place}"));
         Err(match faults.is_empty() {
             true => error.hint("a repository may have several keys; any of them opens it"),
@@ -203,6 +212,7 @@ impl Repository {
 
     /// Adds a slot and gives its name.
     pub async fn add_slot(&self, secret: Secret, cost: Cost, note: SlotNote) -> Result<ObjectId> {
+        self.check_writable().await?;
         if load_slots(self.store()).await?.len() >= SLOTS_MAX {
             return Err(Error::new(Kind::Usage, format!("A repository has at most {SLOTS_MAX} keys"))
                 .hint("remove one that is not used any more: `lastgood key list`, `lastgood key remove`"));
@@ -216,6 +226,7 @@ impl Repository {
 
     /// Removes a slot by a prefix of its name; never the one in use, so that a repository never loses its last.
     pub async fn remove_slot(&self, prefix: &str) -> Result<ObjectId> {
+        self.check_writable().await?;
         let slots = self.slots().await?;
         let found: Vec<_> =
             slots.iter().filter(|slot| !prefix.is_empty() && slot.id.hex().starts_with(prefix)).collect();
@@ -240,7 +251,16 @@ impl Repository {
 
     /// Puts a new slot in the place of the one in use: added first, so that an interruption leaves both.
     pub async fn replace_slot(&self, secret: Secret, cost: Cost, note: SlotNote) -> Result<ObjectId> {
-        let id = self.add_slot(secret, cost, note).await?;
+        let id = self.add_slot(secret.clone(), cost, note).await?;
+        // The old one goes only after the new one has opened from what the store gives back.
+        let object = self.store().get(&format!("{KEYS}/{id}"), OBJECT_MAX).await?;
+        let opened = on_cpu(move || match parse_slot(&object) {
+            Ok(Some((header, body))) => try_slot(&header, &body, &secret).is_ok_and(|keys| keys.is_some()),
+            _ => false,
+        });
+        if !opened.await? {
+            return Err(Error::new(Kind::Store, "The new key does not open the repository; the old one was kept"));
+        }
         self.store().delete(&format!("{KEYS}/{}", self.slot())).await?;
         Ok(id)
     }

@@ -102,6 +102,10 @@ pub async fn chunks_of(repo: &Repository, index: &Index, entry: &Entry) -> Resul
             return Err(Error::damaged(format!("The chunk list {} is damaged", list.brief())));
         }
         chunks.extend(bytes.chunks_exact(32).filter_map(Id::from_slice));
+        // No chunk is empty: a crafted list must not exhaust the memory.
+        if chunks.len() as u64 > entry.size {
+            return Err(Error::damaged(format!("The chunk list {} is longer than its file", list.brief())));
+        }
     }
     Ok(chunks)
 }

@@ -70,7 +70,11 @@ impl Repository {
         let plain = snapshot.to_bytes().map_err(failed)?;
         let object = self.keys().seal(ObjectType::Snapshot, &plain).map_err(|e| failed(e.to_string()))?;
         let id = Id::of(&object);
-        let name = format!("{SNAPSHOTS}/{}", snapshot_name(&snapshot.time, &id));
+        let name = snapshot_name(&snapshot.time, &id);
+        if parse_name(&name).is_none() {
+            return Err(Error::new(Kind::Usage, "The time of the snapshot is out of range"));
+        }
+        let name = format!("{SNAPSHOTS}/{name}");
         self.store().put(&name, object.into()).await?;
         Ok(id)
     }

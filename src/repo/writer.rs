@@ -1,14 +1,14 @@
 //! Writing: chunks that are not known yet go into packs, full packs to the store, acknowledged packs into the index.
 
+use super::Repository;
 use super::index::{Index, pack_name};
-use super::{Repository, on_cpu};
 use crate::codec::coding::{Coder, Hint, Level};
 use crate::codec::envelope::{Keys, Realm};
 use crate::codec::pack::{PackBuilder, PackTable};
 use crate::error::{Error, Kind, Result};
 use crate::id::ChunkId;
 use crate::memory::large_vec;
-use crate::spec::{INDEX_PACKS, INDEX_SECONDS, MANIFEST_PACK_TARGET, PACK_CHUNKS_TARGET};
+use crate::spec::{INDEX_CHUNKS, INDEX_PACKS, INDEX_SECONDS, MANIFEST_PACK_TARGET, PACK_CHUNKS_TARGET};
 use bytes::Bytes;
 use crossbeam_channel as channel;
 use futures::StreamExt;
@@ -180,7 +180,7 @@ impl Filler {
 pub async fn upload(repo: Arc<Repository>, mut queue: mpsc::Receiver<FullPack>, dry: bool) -> Result<u64> {
     let mut flights = FuturesUnordered::new();
     let (mut acknowledged, mut total, mut open) = (Vec::new(), 0, true);
-    let mut since = Instant::now();
+    let (mut since, mut chunks) = (Instant::now(), 0);
     while open || !flights.is_empty() {
         tokio::select! {
             pack = queue.recv(), if open && flights.len() < UPLOADS => match pack {
@@ -191,6 +191,7 @@ pub async fn upload(repo: Arc<Repository>, mut queue: mpsc::Receiver<FullPack>, 
             Some(done) = flights.next(), if !flights.is_empty() => match done {
                 Ok(table) => {
                     total += table.size;
+                    chunks += table.chunks.len();
                     acknowledged.push(table);
                 }
                 Err(e) => {
@@ -200,9 +201,10 @@ pub async fn upload(repo: Arc<Repository>, mut queue: mpsc::Receiver<FullPack>, 
                 }
             },
         }
-        if acknowledged.len() >= INDEX_PACKS || since.elapsed() >= Duration::from_secs(INDEX_SECONDS) {
+        let many = acknowledged.len() >= INDEX_PACKS || chunks >= INDEX_CHUNKS;
+        if many || since.elapsed() >= Duration::from_secs(INDEX_SECONDS) {
             save(&repo, &mut acknowledged).await?;
-            since = Instant::now();
+            (since, chunks) = (Instant::now(), 0);
         }
     }
     save(&repo, &mut acknowledged).await?;
@@ -215,11 +217,5 @@ async fn put(repo: Arc<Repository>, pack: FullPack) -> Result<PackTable> {
 }
 
 async fn save(repo: &Arc<Repository>, tables: &mut Vec<PackTable>) -> Result<()> {
-    if tables.is_empty() {
-        return Ok(());
-    }
-    let batch = std::mem::take(tables);
-    let sealing = repo.clone();
-    let object = on_cpu(move || sealing.seal_index(&batch)).await??;
-    repo.put_index(object).await
+    repo.put_tables(std::mem::take(tables)).await
 }

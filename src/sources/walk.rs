@@ -56,6 +56,8 @@ struct Frame {
 struct Links {
     group: u64,
     seen: u64,
+    /// Size and times when the first was met.
+    state: (u64, Stamp, Stamp),
 }
 
 /// A directory that was looked at: its metadata, itself if it was opened, and what is wrong with its content.
@@ -305,7 +307,13 @@ impl Walk {
     /// Gives an item the number of its hard links; the number follows from the path of the first.
     fn group(&mut self, item: &mut Item, state: &State) {
         let key = (state.device, state.inode);
-        let links = self.links.entry(key).or_insert_with(|| Links { group: group_of(&item.entry.path), seen: 0 });
+        let now = (state.size, state.mtime, state.ctime);
+        let fresh = || Links { group: group_of(&item.entry.path), seen: 0, state: now };
+        let links = self.links.entry(key).or_insert_with(fresh);
+        // It changed meanwhile, or another file got the number of one that was removed: it is read as one of its own.
+        if links.state != now {
+            *links = fresh();
+        }
         item.entry.link_group = links.group;
         item.first = links.seen == 0;
         links.seen += 1;

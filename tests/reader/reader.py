@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 CONFIG, SLOT, DATA, MANIFEST, INDEX, SNAPSHOT = range(1, 7)
 FILE, DIRECTORY, SYMLINK = range(3)
 HEADER, TAG, TRAILER, CHUNK_MAX = 128, 16, 8, 64 << 20
-DEFAULTS = {1: 0, 2: FILE, 3: False, 4: 0, 9: [0, 0], 12: 0, 14: b"", 17: [], 18: [], 19: False, 20: None}
+DEFAULTS = {1: 0, 2: FILE, 3: False, 4: 0, 9: [0, 0], 12: 0, 14: b"", 17: [], 18: [], 19: False, 20: None, 21: 0}
 Header = namedtuple("Header", "type epoch repository salt commitment")
 Chunk = namedtuple("Chunk", "id codec stored raw")
 Pack = namedtuple("Pack", "id type epoch salt size chunks")
@@ -324,6 +324,8 @@ def restore(repository, tree, target):
     os.mkdir(target)
     for name, entry in repository.entries(tree):
         kind, path, fault = entry[2], os.path.join(target, name), entry[20]
+        if entry[21] == 1:
+            continue
         check(not name or name.rpartition(b"/")[0] in directories, f"{name} is below something else than a directory")
         if kind == DIRECTORY:
             directories.add(name)

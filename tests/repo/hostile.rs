@@ -127,7 +127,7 @@ async fn a_path_of_ten_thousand_directories() {
     let report = restore(&repo, &clear).await;
     // Sandboxes are removed by recursion, which this would be too deep for.
     assert!(std::process::Command::new("rm").arg("-rf").arg(target.join("d")).status().unwrap().success());
-    assert_eq!(report.unwrap().files_deleted, 10_001);
+    assert_eq!(report.unwrap().files_deleted, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -244,7 +244,7 @@ async fn chunks_that_lie() {
         // A table with a codec that is none is refused as a whole, and so the chunk was stored again.
         let whole = std::fs::read(sandbox.path("target/f")).is_ok_and(|bytes| bytes == CONTENT);
         let nothing = tree::read(&sandbox.path("target")).is_empty();
-        assert!(loud(&report) && if codec == 99 { whole } else { nothing }, "{case}: {report:?}");
+        assert!(if codec == 99 { whole } else { nothing && loud(&report) }, "{case}: {report:?}");
     }
 }
 

@@ -139,6 +139,8 @@ pub async fn backup(
     report.skipped = options.skip_if_unchanged && unchanged && collected.problem_count == 0;
     if !options.dry_run && !report.skipped {
         progress.check()?;
+        // A last look: from here on a newer program that removes data sees this snapshot.
+        repo.check_writable().await?;
         report.snapshot = Some(repo.commit(&snapshot).await?);
     }
     Ok(BackupReport { summary, problems: collected.problems, problem_count: collected.problem_count, ..report })
@@ -204,7 +206,7 @@ async fn open_index(repo: &Arc<Repository>, dry_run: bool, problems: &mut Vec<Pr
     let adopted = repo.adopt(&loaded.unindexed).await?;
     adopted.iter().for_each(|table| loaded.index.insert(table));
     if !adopted.is_empty() && !dry_run {
-        repo.put_index(repo.seal_index(&adopted)?).await?;
+        repo.put_tables(adopted).await?;
     }
     Ok(Arc::new(loaded.index))
 }

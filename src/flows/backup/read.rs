@@ -10,7 +10,7 @@ use crate::error::{Problem, Result, Trouble};
 use crate::id::ChunkId;
 use crate::memory::large_vec;
 use crate::records::config::CutSizes;
-use crate::records::manifest::{Entry, Fault};
+use crate::records::manifest::{Entry, Fault, Stamp};
 use crate::repo::writer::{Filler, Writer};
 use crate::sources::{Item, Reading, SourceError};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
@@ -241,6 +241,10 @@ impl<'a> Reader<'a> {
         let finished = reading.finish();
         let mut entry = finished.entry;
         entry.chunks = ids;
+        if finished.xattr_error.is_some() {
+            // Never equal to what the next walk sees: then it is looked at again.
+            entry.ctime = Stamp::default();
+        }
         let problems = finished.xattr_error.iter().map(problem).collect();
         Ok(Attempt { entry, stable: finished.stable, problems, tally })
     }

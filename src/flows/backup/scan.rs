@@ -165,7 +165,11 @@ fn without_content(number: u64, item: Item, before: Option<Entry>) -> Done {
         None if entry.ancestor => {}
         None => match xattrs_of(&item) {
             Ok(xattrs) => entry.xattrs = xattrs,
-            Err(e) => problems.push(problem(&e)),
+            Err(e) => {
+                // Never equal to what the next walk sees: then they are asked for again.
+                entry.ctime = Stamp::default();
+                problems.push(problem(&e));
+            }
         },
     }
     let compared = match before {

@@ -155,6 +155,7 @@ fn without_fetching(session: &Session, file: &FilePlan) -> Result<()> {
             Ok(Some(warnings)) => {
                 session.warnings(&file.place, warnings);
                 session.skip_file(file.entry.size);
+                session.stands(&file.entry);
                 return Ok(());
             }
             Ok(None) => {}
@@ -206,6 +207,7 @@ impl FilePlan {
     }
 
     fn restored(&self, session: &Session, warnings: Vec<String>) {
+        session.stands(&self.entry);
         session.warnings(&self.place, warnings);
         if let Some(fault) = &self.entry.fault {
             let message = format!("restored as it was read, but {}", fault.reason);

@@ -1,7 +1,7 @@
 //! Comparing files that are there with chunk ids, on all cores: before a restore in place, and to verify after one.
 
-use super::Session;
 use super::plan::{FilePlan, Verdict, Wanted, pieces};
+use super::{Overwrite, Session};
 use crate::codec::envelope::Realm;
 use crate::error::{Result, Trouble};
 use crate::progress::Step;
@@ -113,7 +113,7 @@ async fn check_all(session: &Arc<Session>, files: Vec<FilePlan>) -> Result<()> {
         if whole && size == Some(file.entry.size) {
             session.counts.files_verified.fetch_add(1, Relaxed);
             session.progress.step(Step::Done(file.entry.size));
-        } else if session.options.overwrite == super::Overwrite::Always {
+        } else if matches!(session.options.overwrite, Overwrite::Always | Overwrite::IfChanged) {
             let message = "it is not what the snapshot has; did something write to it during the restore?";
             session.file_problem(Trouble::NotRestored, &file.place, message);
         }

@@ -1,5 +1,6 @@
 //! What a restore does last: links and special files, removing what is not in the snapshot, and directories' metadata.
 
+use super::batch::Batch;
 use super::plan::{Wanted, keeps};
 use super::{RestoreReport, Session};
 use crate::error::{Result, printable};
@@ -9,6 +10,7 @@ use crate::targets::{TargetError, existing, finish_directory, hard_link, list, r
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::{Arc, PoisonError};
 
 /// How many deletions are named.
 const NAMED: usize = 1000;
@@ -22,6 +24,8 @@ pub(super) struct Later {
     links: Vec<(Vec<u8>, Entry)>,
     /// Names that the snapshot has, by directory: only kept for `--delete`.
     names: HashMap<Vec<u8>, HashSet<Vec<u8>>>,
+    /// Part of the listing could not be read, so nobody knows what the snapshot does not have.
+    incomplete: bool,
 }
 
 fn split(place: &[u8]) -> (&[u8], &[u8]) {
@@ -55,8 +59,13 @@ impl Later {
         self.names.entry(parent.to_vec()).or_default().insert(name.to_vec());
     }
 
+    /// A page of the manifest cannot be read.
+    pub fn names_are_missing(&mut self) {
+        self.incomplete = true;
+    }
+
     /// Does it all.
-    pub async fn finish(mut self, session: &Session, wanted: &Wanted, report: &mut RestoreReport) -> Result<()> {
+    pub async fn finish(mut self, session: &Arc<Session>, wanted: &Wanted, report: &mut RestoreReport) -> Result<()> {
         session.progress.check()?;
         session.progress.phase(Phase::Finishing);
         if session.options.dry_run {
@@ -65,8 +74,22 @@ impl Later {
         for entry in std::mem::take(&mut self.nodes) {
             make_node(session, &entry)?;
         }
+        let mut firsts: HashMap<u64, Vec<u8>> = HashMap::new();
         for (first, entry) in std::mem::take(&mut self.links) {
-            make_link(session, &first, &entry)?;
+            let first = firsts.get(&entry.link_group).unwrap_or(&first);
+            if session.linkable.lock().unwrap_or_else(PoisonError::into_inner).contains(first) {
+                make_link(session, first, &entry)?;
+                continue;
+            }
+            // The first was kept as it is, or lost: this name gets the content by itself, and those after it link to it.
+            firsts.insert(entry.link_group, entry.path.clone());
+            if entry.kind == FileKind::File {
+                let mut alone = Batch::default();
+                session.file(entry, &mut alone).await?;
+                alone.run(session).await?;
+            } else {
+                make_node(session, &entry)?;
+            }
         }
         self.delete(session, wanted, report)?;
         for (entry, wanted) in self.directories.iter().rev() {
@@ -81,6 +104,11 @@ impl Later {
     /// Removes what the snapshot does not have, where the snapshot knows all that there was; never the repository.
     fn delete(&self, session: &Session, wanted: &Wanted, report: &mut RestoreReport) -> Result<()> {
         let Some(tree) = session.tree.as_ref().filter(|_| session.options.delete) else { return Ok(()) };
+        if self.incomplete {
+            let message = "nothing was removed: part of the snapshot's listing cannot be read";
+            session.file_problem(crate::error::Trouble::NotRestored, b"", message);
+            return Ok(());
+        }
         let whole = |entry: &Entry| entry.fault.is_none() && entry.left_out == LeftOut::Nothing;
         let none = HashSet::new();
         for (entry, _) in self.directories.iter().filter(|(entry, wanted)| *wanted && whole(entry)) {
@@ -141,7 +169,10 @@ fn make_node(session: &Session, entry: &Entry) -> Result<()> {
     };
     session.progress.step(Step::Entries(1));
     match made {
-        Ok(warnings) => session.warnings(&entry.path, warnings),
+        Ok(warnings) => {
+            session.stands(entry);
+            session.warnings(&entry.path, warnings);
+        }
         Err(e) => session.target_problem(&e)?,
     }
     Ok(())

@@ -17,7 +17,7 @@ use batch::Batch;
 use finish::Later;
 use futures::StreamExt;
 use plan::{FilePlan, Verdict, Wanted, keeps, pieces, place};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -101,6 +101,8 @@ struct Session {
     progress: Arc<dyn Progress>,
     subtree_is_directory: bool,
     problems: Mutex<Vec<Problem>>,
+    /// Places of restored files that others may be hard links to.
+    linkable: Mutex<HashSet<Vec<u8>>>,
     counts: Counts,
 }
 
@@ -140,6 +142,7 @@ pub async fn restore(
         progress,
         subtree_is_directory,
         problems: Mutex::default(),
+        linkable: Mutex::default(),
         counts: Counts::default(),
     });
     let mut report = session.run().await?;
@@ -212,6 +215,13 @@ impl Session {
         }
     }
 
+    /// Remembers that a place has what the snapshot has there, if others may become hard links to it.
+    fn stands(&self, entry: &Entry) {
+        if entry.link_group != 0 {
+            self.linkable.lock().unwrap_or_else(PoisonError::into_inner).insert(entry.path.clone());
+        }
+    }
+
     fn skip_file(&self, size: u64) {
         self.counts.files_skipped.fetch_add(1, Relaxed);
         self.counts.bytes_skipped.fetch_add(size, Relaxed);
@@ -231,6 +241,7 @@ impl Session {
                 Ok(entries) => entries,
                 Err(e) => {
                     self.problem(Problem::new(Trouble::Damaged, e.what, "the files that it lists are not restored"));
+                    later.names_are_missing();
                     continue;
                 }
             };
@@ -325,6 +336,9 @@ impl Session {
         let old = match existing(&dir, &name) {
             Ok(Some(there)) if keeps(self.options.overwrite, &there, &entry) => {
                 self.skip_file(entry.size);
+                if self.options.overwrite == Overwrite::IfChanged {
+                    self.stands(&entry);
+                }
                 return Ok(());
             }
             Ok(Some(there)) if there.kind == FileKind::File && there.size > 0 && !pieces.is_empty() => {

@@ -81,8 +81,11 @@ impl Wanted {
     }
 
     /// Whether a directory of the target with such a name may be cleared of it: it is inside of what is restored.
-    pub fn may_delete(&self, path: &[u8]) -> bool {
-        !self.exclude.excludes(path)
+    pub fn may_delete(&self, place: &[u8]) -> bool {
+        match self.subtree.is_empty() {
+            true => !self.exclude.excludes(place),
+            false => !self.exclude.excludes(&[&self.subtree[..], b"/", place].concat()),
+        }
     }
 }
 

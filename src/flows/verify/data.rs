@@ -1,9 +1,9 @@
 //! Data: hashing whole objects, which needs no key, and opening chunks, which proves that they can be restored.
 
-use super::{REPLACE, REWRITE, ReadData, Session, lock};
+use super::{REINDEX, REPLACE, REWRITE, ReadData, Session, lock};
 use crate::codec::envelope::{EnvelopeError, Keys};
 use crate::codec::pack::{PackTable, open_padding};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Problem, Result, Trouble};
 use crate::id::Id;
 use crate::progress::Step;
 use crate::repo::fetch::{Read, fetch};
@@ -13,6 +13,7 @@ use crate::repo::store::Listed;
 use crate::repo::{on_cpu, split_config};
 use crate::spec::{CONFIG_NAME, HEADER_LEN, INDEX, KEYS, OBJECT_MAX, PACKS, SNAPSHOTS};
 use futures::{StreamExt, TryStreamExt, stream};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
@@ -87,9 +88,14 @@ impl Session {
     }
 
     /// Opens, decodes and hashes every chunk of the chosen packs.
-    pub(super) async fn read_data(&self, chosen: Vec<(Id, u64)>, adopted: &[PackTable]) -> Result<()> {
+    pub(super) async fn read_data(
+        &self,
+        chosen: Vec<(Id, u64)>,
+        adopted: &[PackTable],
+        told: &HashSet<Id>,
+    ) -> Result<()> {
         self.progress.total(chosen.len() as u64, chosen.iter().map(|(_, size)| size).sum());
-        let mut chosen: std::collections::HashMap<Id, u64> = chosen.into_iter().collect();
+        let mut chosen: HashMap<Id, u64> = chosen.into_iter().collect();
         let mut waiting = Vec::new();
         let pages = self.repo.store().list(INDEX).await?;
         let mut pages: Vec<Id> = pages.iter().filter_map(listed_id).map(|(id, _)| id).collect();
@@ -103,10 +109,19 @@ impl Session {
                 self.read_packs(std::mem::take(&mut waiting)).await?;
             }
             match pages.pop() {
-                Some(page) => tables = self.repo.index_page(page).await.unwrap_or_default(),
-                None => return Ok(()),
+                Some(page) => match self.repo.index_page(page).await {
+                    Ok(read) => tables = read,
+                    Err(e) => self.judge(&format!("{INDEX}/{page}"), e, REINDEX, Vec::new())?,
+                },
+                None => break,
             }
         }
+        // Those of which the structure told already are known; of any other, nobody has seen the content.
+        for pack in chosen.into_keys().filter(|pack| !told.contains(pack)) {
+            let problem = Problem::new(Trouble::Unknown, pack_name(&pack), "no index page that can be read names it");
+            lock(&self.report).unknown.push(problem);
+        }
+        Ok(())
     }
 
     async fn read_packs(&self, tables: Vec<Arc<PackTable>>) -> Result<()> {

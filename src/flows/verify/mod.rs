@@ -150,7 +150,9 @@ pub async fn verify(
     }
     if !chosen.is_empty() {
         session.progress.phase(Phase::Reading);
-        session.read_data(chosen, &adopted).await?;
+        let unindexed = loaded.unindexed.iter().map(|&(pack, _)| pack);
+        let told = loaded.absent.iter().map(|&(pack, _)| pack).chain(unindexed).collect();
+        session.read_data(chosen, &adopted, &told).await?;
     }
     let damage = session.affected(&snapshots).await?;
     let mut report = std::mem::take(&mut *lock(&session.report));

@@ -3,9 +3,9 @@
 use super::{REBACKUP, REINDEX, REPLACE, REWRITE, Session, lock, reason};
 use crate::codec::envelope::{Header, Realm};
 use crate::codec::pack::PackTable;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, printable};
 use crate::id::{Id, ObjectId};
-use crate::records::manifest::Entry;
+use crate::records::manifest::{Entry, FileKind, LeftOut};
 use crate::records::page::PageRef;
 use crate::records::snapshot::Snapshot;
 use crate::repo::index::{FETCHES, Loaded, listed_id, listed_pack, pack_name};
@@ -120,8 +120,13 @@ impl Session {
         }
         let mut seen = HashSet::new();
         for page in self.repo.store().list(INDEX).await?.iter().filter_map(listed_id) {
-            // One that cannot be read was reported when the index was loaded.
-            let Ok(tables) = self.repo.index_page(page.0).await else { continue };
+            let tables = match self.repo.index_page(page.0).await {
+                Ok(tables) => tables,
+                Err(e) => {
+                    self.judge(&format!("{INDEX}/{}", page.0), e, REINDEX, Vec::new())?;
+                    continue;
+                }
+            };
             let tables: Vec<_> = tables.into_iter().filter(|table| seen.insert(table.pack)).collect();
             let mut footers = stream::iter(tables)
                 .map(|table| async {
@@ -202,11 +207,19 @@ impl Session {
                 return self.lost_chunk(*list.or(entry.chunks.first()).unwrap_or(&Id([0; 32])), Realm::Manifest, e);
             }
         };
+        let mut data = 0u64;
         for id in &chunks {
+            data = data.saturating_add(self.index.find(Realm::Data, id).map_or(0, |at| u64::from(at.raw)));
             if self.index.find(Realm::Data, id).is_none() && !self.is_lost(Realm::Data, id) {
                 let message = "no pack has it";
                 self.damage(format!("chunk {id}"), message, REBACKUP, vec![(Realm::Data, *id)]);
             }
+        }
+        let whole = entry.kind == FileKind::File && entry.fault.is_none() && entry.left_out == LeftOut::Nothing;
+        let there = chunks.iter().all(|id| self.index.find(Realm::Data, id).is_some());
+        if whole && there && data != entry.data_len() {
+            let path = printable(&[b"/", &entry.path[..]].concat());
+            self.damage(path, "its chunks do not add up to its size", REBACKUP, Vec::new());
         }
         Ok(())
     }
