@@ -10,7 +10,7 @@ use super::time::{self, Moment, show_span};
 use super::ui::{Ui, first_problems};
 use super::view::split;
 use crate::codec::coding::Level;
-use crate::error::{Error, Kind, Problem, Result};
+use crate::error::{Error, Kind, Problem, Result, printable};
 use crate::flows::backup::{BackupOptions, BackupReport, backup};
 use crate::id::ObjectId;
 use crate::records::snapshot::Summary;
@@ -203,11 +203,21 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
     let report = backup(&repo, &options, running.progress()).await?;
     let took = running.elapsed();
     drop(running);
+    for link in bare_links(&args.paths) {
+        let done = if args.dry_run { "would be" } else { "was" };
+        ui.warn(&format!("only the link {link} {done} stored; write {link}/ to back up what it points to"));
+    }
     ui.report(&machine(&report, args.dry_run, took), || words(&report, &options, took))?;
     Ok(match report.problem_count {
         0 => Exit::Done,
         _ => Exit::Problems,
     })
+}
+
+/// The paths that are symbolic links themselves. With a slash at the end, a path is what the link points to.
+fn bare_links(paths: &[PathBuf]) -> Vec<String> {
+    let is_link = |path: &&PathBuf| path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+    paths.iter().filter(is_link).map(|path| printable(path.as_os_str().as_encoded_bytes())).collect()
 }
 
 fn machine(report: &BackupReport, dry_run: bool, took: Duration) -> Done<'_> {
@@ -306,6 +316,16 @@ mod tests {
         assert!(
             !none.hostname.is_empty() && !none.username.is_empty() && none.tags.is_empty() && none.level == Level::Auto
         );
+    }
+
+    #[test]
+    fn links_are_told_from_what_they_point_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("l");
+        std::os::unix::fs::symlink(dir.path(), &link).unwrap();
+        let slash = PathBuf::from(format!("{}/", link.display()));
+        let none = dir.path().join("none");
+        assert_eq!(bare_links(&[dir.path().into(), slash, none, link.clone()]), [link.display().to_string()]);
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use super::time::{self, Moment};
 use super::ui::Ui;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result, printable};
 use crate::flows::select::{Filter, Selector};
 use crate::id::ObjectId;
 use crate::records::snapshot::{Snapshot, parse_name};
 use crate::repo::Repository;
 use serde::Serialize;
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 /// Flags that narrow the snapshots down.
@@ -35,7 +36,8 @@ pub struct FilterArgs {
     /// Only snapshots at or before this time: `latest` is then the state at that time
     ///
     /// Times are written as 2026-08-20T14:00:00Z, "2026-08-20 14:00" (local), 2026-08-20 (its first moment, local),
-    /// "2h ago", today or yesterday (their first moments), now. Spans before `ago`: 30s 15min 12h 7d 2w 3mo 1y.
+    /// "2h ago", "2 hours ago", today or yesterday (their first moments), "yesterday 14:00", now; or as `lastgood snapshots`
+    /// shows them. Spans before `ago`: 30s 15min 12h 7d 2w 3mo 1y. A time without fractions of a second is that whole second.
     #[arg(long, value_name = "TIME", value_parser = time::parse_past)]
     pub at: Option<Moment>,
 
@@ -83,15 +85,57 @@ pub async fn all(repo: &Repository, ui: &Ui) -> Result<(Vec<Snapshot>, Vec<Strin
     Ok((snapshots, damaged.into_iter().map(|(name, _)| name).collect()))
 }
 
+/// What may be done with the latest snapshot if it is not said of which host and label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guess {
+    /// It is taken, with a warning.
+    Warn,
+    /// Too much would be lost by a wrong one.
+    Refuse,
+}
+
 /// The snapshot and the path in it that the user means.
-pub async fn choose(repo: &Repository, selector: &str, filter: &Filter, ui: &Ui) -> Result<(Snapshot, Vec<u8>)> {
+pub async fn choose(
+    repo: &Repository,
+    selector: &str,
+    filter: &Filter,
+    guess: Guess,
+    ui: &Ui,
+) -> Result<(Snapshot, Vec<u8>)> {
     let selector = Selector::parse(selector)?;
     let (snapshots, damaged) = all(repo, ui).await?;
     let found = selector.find(&snapshots, filter)?;
     if selector.back.is_some() {
         refuse_older(&found, filter, &damaged)?;
+        if let Some(what) = guessed(&found, &snapshots, filter) {
+            match guess {
+                Guess::Warn => ui.warn(&format!("{what}; --host and --label choose")),
+                Guess::Refuse => {
+                    return Err(Error::new(Kind::Usage, format!("It is not said which snapshots are meant: {what}"))
+                        .hint("add --host or --label; `lastgood snapshots` lists them"));
+                }
+            }
+        }
     }
     Ok((found, selector.path))
+}
+
+/// That there are other series that the latest snapshot could have been of, if the user chose none.
+fn guessed(found: &Snapshot, snapshots: &[Snapshot], filter: &Filter) -> Option<String> {
+    if !(filter.hosts.is_empty() && filter.labels.is_empty() && filter.tags.is_empty() && filter.paths.is_empty()) {
+        return None;
+    }
+    let admitted = snapshots.iter().filter(|snapshot| filter.admits(snapshot));
+    let series: HashSet<(&str, &str)> = admitted.map(|s| (s.hostname.as_str(), s.label.as_str())).collect();
+    let others = (series.len() as u64).checked_sub(1).filter(|&others| others > 0)?;
+    let label = match found.label.as_str() {
+        "" => "no label".into(),
+        label => format!("label {}", printable(label.as_bytes())),
+    };
+    let host = printable(found.hostname.as_bytes());
+    let are =
+        if others == 1 { "is 1 other host or label".into() } else { format!("are {others} other hosts or labels") };
+    Some(format!("snapshot {} is of host {host}, {label}, and there {are}", found.brief()))
 }
 
 /// Refuses to take an older snapshot for the latest because the latest is damaged.
@@ -178,6 +222,29 @@ pub mod tests {
         assert!(refuse_older(&found, &all, &["snapshots/junk".into()]).is_err());
         let at = Filter { at: Some(found.time), ..Filter::default() };
         assert!(refuse_older(&found, &at, &[name("11")]).is_ok());
+    }
+
+    #[test]
+    fn a_guess_among_series_is_told() {
+        let other = |label: &str| Snapshot { label: label.into(), ..snapshot(4, "") };
+        let (one, all) = (snapshot(3, ""), Filter::default());
+        assert_eq!(guessed(&one, &[one.clone(), snapshot(2, "")], &all), None);
+        let several = [one.clone(), other("x"), other("x"), other("y")];
+        assert_eq!(
+            guessed(&one, &several, &all).unwrap(),
+            "snapshot 03030303 is of host h, no label, and there are 2 other hosts or labels"
+        );
+        assert!(
+            guessed(&several[1], &several[..2], &all).unwrap().ends_with("label x, and there is 1 other host or label")
+        );
+        for chosen in [
+            Filter { hosts: vec!["h".into()], ..all.clone() },
+            Filter { labels: vec![String::new()], ..all.clone() },
+            Filter { paths: vec!["/a".into()], ..all.clone() },
+            Filter { at: Some(one.time), ..all.clone() },
+        ] {
+            assert_eq!(guessed(&one, &several, &chosen), None);
+        }
     }
 
     #[test]

@@ -111,16 +111,14 @@ async fn replace(repo: &Repository, args: &PasswdArgs, ui: &Ui) -> Result<()> {
     })
 }
 
-/// A key, for machines, with restic's names.
+/// A key, for machines, with the names that snapshots have.
 #[derive(Serialize)]
 struct KeyJson {
     current: bool,
     id: ObjectId,
     kind: SlotKind,
-    #[serde(rename = "userName")]
-    user_name: Option<String>,
-    #[serde(rename = "hostName")]
-    host_name: Option<String>,
+    username: Option<String>,
+    hostname: Option<String>,
     created: Option<String>,
     label: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,8 +147,8 @@ fn machine(slot: &Slot) -> KeyJson {
         current: slot.current,
         id: slot.id,
         kind: slot.kind,
-        user_name: note.map(|note| note.username.clone()),
-        host_name: note.map(|note| note.hostname.clone()),
+        username: note.map(|note| note.username.clone()),
+        hostname: note.map(|note| note.hostname.clone()),
         created: note.map(|note| note.created.clone()),
         label: note.map(|note| note.label.clone()),
         kdf: (slot.kind == SlotKind::Password).then_some(KdfJson { memory_kib, passes, lanes }),
@@ -216,14 +214,14 @@ mod tests {
         assert_eq!(
             first,
             format!(
-                r#"{{"current":true,"id":"{}","kind":"password","userName":"u","hostName":"h\n","created":"2026-08-20T14:00:00+00:00","label":"","kdf":{{"memory_kib":65536,"passes":3,"lanes":4}}}}"#,
+                r#"{{"current":true,"id":"{}","kind":"password","username":"u","hostname":"h\n","created":"2026-08-20T14:00:00+00:00","label":"","kdf":{{"memory_kib":65536,"passes":3,"lanes":4}}}}"#,
                 "01".repeat(32)
             )
         );
         assert_eq!(
             second,
             format!(
-                r#"{{"current":false,"id":"{}","kind":"key_file","userName":null,"hostName":null,"created":null,"label":null}}"#,
+                r#"{{"current":false,"id":"{}","kind":"key_file","username":null,"hostname":null,"created":null,"label":null}}"#,
                 "02".repeat(32)
             )
         );

@@ -2,13 +2,13 @@
 
 use super::Global;
 use super::exit::{self, Exit, OPENING};
-use super::filter::{FilterArgs, SnapshotJson, choose, describe};
+use super::filter::{FilterArgs, Guess, SnapshotJson, choose, describe};
 use super::open::open;
 use super::time;
 use super::ui::{Ui, json_line};
 use crate::error::{Result, printable};
 use crate::flows::ls::ls;
-use crate::records::manifest::{Entry, FileKind, Stamp};
+use crate::records::manifest::{Entry, FileKind};
 use chrono::{DateTime, Local, SecondsFormat};
 use serde::Serialize;
 use std::fmt::Write;
@@ -83,7 +83,7 @@ struct Fault {
 pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
     let filter = args.filter.filter();
     let repo = open(global, ui).await?;
-    let (snapshot, path) = choose(&repo, &args.snapshot, &filter, ui).await?;
+    let (snapshot, path) = choose(&repo, &args.snapshot, &filter, Guess::Warn, ui).await?;
     ui.note(&describe(&snapshot));
     let mut text = String::with_capacity(BLOCK + 4096);
     if ui.json {
@@ -95,7 +95,7 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
         match ui.json {
             true => text.push_str(&json_line(&node(entry)).unwrap_or_default()),
             false if args.long => long(&mut text, entry),
-            false => text.extend([shown(&entry.path).as_str(), "\n"]),
+            false => text.extend([shown(entry).as_str(), "\n"]),
         }
         if text.len() >= BLOCK && written.is_ok() {
             written = ui.write(text.as_bytes());
@@ -108,9 +108,10 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// A path from the root, escaped.
-fn shown(path: &[u8]) -> String {
-    format!("/{}", printable(path))
+/// A path from the root, escaped, and `/` behind a directory.
+fn shown(entry: &Entry) -> String {
+    let slash = if entry.kind == FileKind::Directory && !entry.path.is_empty() { "/" } else { "" };
+    format!("/{}{slash}", printable(&entry.path))
 }
 
 fn node(entry: &Entry) -> Node {
@@ -131,13 +132,15 @@ fn node(entry: &Entry) -> Node {
         size: entry.size,
         mode: entry.mode,
         permissions: permissions(entry),
-        mtime: moment(entry.mtime).map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, false)),
+        mtime: moment(entry).map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, false)),
         linktarget: (entry.kind == FileKind::Symlink).then(|| String::from_utf8_lossy(&entry.link_target).into_owned()),
         fault: entry.fault.as_ref().map(|fault| Fault { kind: kind(fault.unreadable), reason: fault.reason.clone() }),
     }
 }
 
-fn moment(stamp: Stamp) -> Option<time::Moment> {
+/// When the content changed last. What is only on the way to what was backed up is kept without times.
+fn moment(entry: &Entry) -> Option<time::Moment> {
+    let stamp = Some(entry.mtime).filter(|_| !entry.ancestor)?;
     DateTime::from_timestamp(stamp.seconds, stamp.nanos).map(|time| time.with_timezone(&Local).fixed_offset())
 }
 
@@ -145,10 +148,9 @@ fn moment(stamp: Stamp) -> Option<time::Moment> {
 fn long(text: &mut String, entry: &Entry) {
     let or_number =
         |name: &String, number: u32| if name.is_empty() { number.to_string() } else { printable(name.as_bytes()) };
-    let time = moment(entry.mtime).map_or_else(|| "-".into(), |time| time::show(&time));
+    let time = moment(entry).map_or_else(|| "-".into(), |time| time::show(&time));
     let (user, group) = (or_number(&entry.user, entry.uid), or_number(&entry.group, entry.gid));
-    let _ =
-        write!(text, "{} {user:<8} {group:<8} {:>14} {time} {}", permissions(entry), entry.size, shown(&entry.path));
+    let _ = write!(text, "{} {user:<8} {group:<8} {:>14} {time:<25} {}", permissions(entry), entry.size, shown(entry));
     if entry.kind == FileKind::Symlink {
         text.extend([" -> ", printable(&entry.link_target).as_str()]);
     }
@@ -191,7 +193,7 @@ fn permissions(entry: &Entry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::manifest;
+    use crate::records::manifest::{self, Stamp};
 
     fn entry() -> Entry {
         Entry {
@@ -229,6 +231,12 @@ mod tests {
         let mut text = String::new();
         long(&mut text, &link);
         assert!(text.ends_with(" -> ../b\\n\n"));
+        let above = Entry { kind: FileKind::Directory, ancestor: true, path: b"models".to_vec(), ..Entry::default() };
+        let mut text = String::new();
+        long(&mut text, &above);
+        assert!(text.ends_with(&format!(" 0 -{} /models/\n", " ".repeat(24))), "{text}");
+        assert_eq!(node(&above).mtime, None);
+        assert_eq!(shown(&Entry { path: Vec::new(), ..above }), "/");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod key;
 mod ls;
 mod open;
 mod progress;
+mod prompt;
 mod restore;
 mod secret;
 mod size;

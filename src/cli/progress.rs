@@ -233,6 +233,7 @@ impl Running {
         };
         let meter = Arc::new(Meter::new(voice, ui.verbose));
         if let (Ok(interrupt), Ok(terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+            super::prompt::hand_over();
             tokio::spawn(listen(meter.clone(), interrupt, terminate));
         }
         let (wake, asleep) = mpsc::channel();

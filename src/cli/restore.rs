@@ -2,16 +2,17 @@
 
 use super::Global;
 use super::exit::{self, Exit, OPENING};
-use super::filter::{FilterArgs, choose, describe};
+use super::filter::{FilterArgs, Guess, choose, describe};
 use super::open::open;
 use super::progress::Running;
-use super::size::{count, show};
+use super::size::{count, grouped, show};
 use super::time::show_span;
-use super::ui::{Ui, first_problems};
+use super::ui::{Ui, clean, first_problems};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::flows::restore::{Overwrite, RestoreOptions, RestoreReport, restore};
 use crate::id::ObjectId;
 use crate::records::snapshot::Snapshot;
+use crate::sources::{Selection, SelectionOptions};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -42,7 +43,7 @@ pub struct Args {
     ///
     /// A pattern without `/` matches a name at any depth, one that begins with `/` a whole path, any other the end of a path.
     /// Paths are those that `lastgood ls` shows. What is below a directory that matches is restored with it.
-    /// `*` and `?` match within a name, `**` any number of names; `[a-z]`, `{a,b}` and `\\` work as in a shell.
+    /// `*` and `?` match within a name, `**` any number of names; `[a-z]`, `{a,b}` and `\` work as in a shell.
     #[arg(short, long, value_name = "PATTERN")]
     include: Vec<String>,
 
@@ -103,6 +104,9 @@ struct Done<'a> {
     files_restored: u64,
     files_skipped: u64,
     files_deleted: u64,
+    /// The first of them, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletions: Option<&'a [String]>,
     files_verified: u64,
     total_bytes: u64,
     bytes_restored: u64,
@@ -119,9 +123,10 @@ struct Done<'a> {
 /// Restores.
 pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
     refuse_to_empty_the_machine(args)?;
+    refuse_bad_patterns(args)?;
     let filter = args.filter.filter();
     let repo = open(global, ui).await?;
-    let (snapshot, subtree) = choose(&repo, &args.snapshot, &filter, ui).await?;
+    let (snapshot, subtree) = choose(&repo, &args.snapshot, &filter, guess(args), ui).await?;
     ui.note(&format!("{} {}", if args.dry_run { "Would restore" } else { "Restoring" }, describe(&snapshot)));
     let options = RestoreOptions {
         snapshot,
@@ -138,13 +143,37 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
     let report = restore(&repo, &options, running.progress()).await?;
     let took = running.elapsed();
     drop(running);
-    ui.report(&machine(&report, &options, took), || words(&report, &options, took))?;
+    let named = args.dry_run || ui.verbose;
+    ui.report(&machine(&report, &options, named, took), || words(&report, &options, named, took))?;
     Ok(Exit::of_problems(&report.problems))
+}
+
+fn is_root(path: &Path) -> bool {
+    std::fs::canonicalize(path).is_ok_and(|path| path.parent().is_none())
+}
+
+/// Whether the snapshot of another host could do harm.
+fn guess(args: &Args) -> Guess {
+    match args.delete || is_root(&args.target) {
+        true => Guess::Refuse,
+        false => Guess::Warn,
+    }
+}
+
+/// Says of which flag a pattern is wrong, before a password is asked for.
+fn refuse_bad_patterns(args: &Args) -> Result<()> {
+    for (flag, patterns) in [("--include", &args.include), ("--exclude", &args.exclude)] {
+        let options = SelectionOptions { exclude: patterns.clone(), ..SelectionOptions::default() };
+        Selection::new(&options).map_err(|e| Error {
+            what: format!("{flag}: {}", e.what.replacen("Bad exclude pattern", "Bad pattern", 1)),
+            ..e
+        })?;
+    }
+    Ok(())
 }
 
 /// `--delete` on the root directory would remove everything that was never backed up.
 fn refuse_to_empty_the_machine(args: &Args) -> Result<()> {
-    let is_root = |path: &Path| std::fs::canonicalize(path).is_ok_and(|path| path.parent().is_none());
     match args.delete && args.include.is_empty() && is_root(&args.target) {
         true => Err(Error::new(Kind::Usage, "--delete with the target / would remove all that is not in the snapshot")
             .hint("say with --include what is to be made equal, or restore a part: latest:models --target /models")),
@@ -152,7 +181,7 @@ fn refuse_to_empty_the_machine(args: &Args) -> Result<()> {
     }
 }
 
-fn machine<'a>(report: &'a RestoreReport, options: &RestoreOptions, took: Duration) -> Done<'a> {
+fn machine<'a>(report: &'a RestoreReport, options: &RestoreOptions, named: bool, took: Duration) -> Done<'a> {
     let Snapshot { id, time, complete, .. } = &options.snapshot;
     Done {
         message_type: "summary",
@@ -162,6 +191,7 @@ fn machine<'a>(report: &'a RestoreReport, options: &RestoreOptions, took: Durati
         files_restored: report.files_restored,
         files_skipped: report.files_skipped,
         files_deleted: report.files_deleted,
+        deletions: named.then_some(&report.deletions),
         files_verified: report.files_verified,
         total_bytes: report.total_bytes,
         bytes_restored: report.bytes_restored,
@@ -176,13 +206,27 @@ fn machine<'a>(report: &'a RestoreReport, options: &RestoreOptions, took: Durati
     }
 }
 
-fn words(report: &RestoreReport, options: &RestoreOptions, took: Duration) -> String {
+/// What is removed, one a line.
+fn deletions(report: &RestoreReport) -> String {
+    let mut text = String::from(":\n");
+    for path in &report.deletions {
+        text.push_str(&format!("  {}\n", clean(path)));
+    }
+    match report.files_deleted.saturating_sub(report.deletions.len() as u64) {
+        0 => {}
+        more => text.push_str(&format!("  ... and {} more\n", grouped(more))),
+    }
+    text
+}
+
+fn words(report: &RestoreReport, options: &RestoreOptions, named: bool, took: Duration) -> String {
     let would = |done: &str, planned: &str| if options.dry_run { planned.to_owned() } else { done.to_owned() };
     let mut text = format!(
-        "{} {}, {}; fetched {}, took {}\n",
+        "{} {}, {}; {} {}, took {}\n",
         would("Restored", "Would restore"),
         count(report.files_restored, "file"),
         show(report.bytes_restored),
+        would("fetched", "would fetch"),
         show(report.bytes_fetched),
         show_span(took)
     );
@@ -194,7 +238,8 @@ fn words(report: &RestoreReport, options: &RestoreOptions, took: Duration) -> St
         ));
     }
     if report.files_deleted > 0 {
-        text.push_str(&format!("{} {}\n", would("Removed", "Would remove"), count(report.files_deleted, "item")));
+        text.push_str(&format!("{} {}", would("Removed", "Would remove"), count(report.files_deleted, "item")));
+        text.push_str(&if named { deletions(report) } else { "\n".into() });
     }
     if options.verify && !options.dry_run {
         text.push_str(&format!("Read again and found equal: {}\n", count(report.files_verified, "file")));
@@ -253,6 +298,7 @@ mod tests {
             bytes_skipped: 1_000_000,
             bytes_fetched: 4_000_000,
             files_deleted: 2,
+            deletions: vec!["/t/a".into()],
             files_verified: 3,
             ..RestoreReport::default()
         }
@@ -269,9 +315,29 @@ mod tests {
     }
 
     #[test]
+    fn a_guess_that_could_harm_is_refused() {
+        for (line, expected) in [
+            ("restore -t /tmp", Guess::Warn),
+            ("restore -t /tmp --delete", Guess::Refuse),
+            ("restore -t /usr/..", Guess::Refuse),
+        ] {
+            assert_eq!(guess(&args(line)), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_bad_pattern_is_told_with_its_flag() {
+        for flag in ["--include", "--exclude"] {
+            let error = refuse_bad_patterns(&args(&format!("restore -t /x {flag} a[b"))).unwrap_err();
+            assert_eq!((error.kind, error.what), (Kind::Usage, format!("{flag}: Bad pattern: a[b")));
+        }
+        assert!(refuse_bad_patterns(&args("restore -t /x -i *.a -e {b,c}")).is_ok());
+    }
+
+    #[test]
     fn json_shape() {
         assert_eq!(
-            serde_json::to_string(&machine(&report(), &options(), Duration::from_secs(2))).unwrap(),
+            serde_json::to_string(&machine(&report(), &options(), false, Duration::from_secs(2))).unwrap(),
             format!(
                 r#"{{"message_type":"summary","dry_run":false,"seconds_elapsed":2.0,"total_files":3,"files_restored":2,"files_skipped":1,"files_deleted":2,"files_verified":3,"total_bytes":6000000,"bytes_restored":5000000,"bytes_skipped":1000000,"bytes_fetched":4000000,"snapshot_id":"{}","snapshot_time":"2026-01-01T03:00:00+00:00","snapshot_complete":true,"target":"/t","problem_count":0,"problems":[]}}"#,
                 "03".repeat(32)
@@ -282,13 +348,16 @@ mod tests {
     #[test]
     fn people_read_what_came_of_it() {
         assert_eq!(
-            words(&report(), &options(), Duration::from_secs(2)),
+            words(&report(), &options(), false, Duration::from_secs(2)),
             "Restored 2 files, 5.0 MB; fetched 4.0 MB, took 2.0 s\nLeft as it was: 1 file, 1.0 MB\nRemoved 2 items\n\
              Read again and found equal: 3 files\n"
         );
         let broken = RestoreReport { problems: vec![Problem::new(Trouble::Damaged, "m/x", "lost")], ..report() };
-        let text = words(&broken, &RestoreOptions { dry_run: true, ..options() }, Duration::ZERO);
-        assert!(text.starts_with("Would restore") && text.contains("Would remove"));
+        let text = words(&broken, &RestoreOptions { dry_run: true, ..options() }, true, Duration::ZERO);
+        assert!(text.starts_with("Would restore 2 files, 5.0 MB; would fetch 4.0 MB, took"), "{text}");
+        assert!(text.contains("\nWould remove 2 items:\n  /t/a\n  ... and 1 more\n"), "{text}");
+        let json = serde_json::to_value(machine(&broken, &options(), true, Duration::ZERO)).unwrap();
+        assert_eq!((&json["files_deleted"], &json["deletions"][0]), (&2.into(), &"/t/a".into()));
         assert!(text.ends_with("1 problem: NOT all is restored (exit code 20)\n  m/x: lost\n"));
     }
 }

@@ -1,11 +1,12 @@
 //! Where the password or key file comes from: one source, never two, and never a guess.
 
+use super::prompt::ask;
 use super::ui::Ui;
 use crate::codec::kdf::Secret;
 use crate::error::{Error, Kind, Result, printable};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{ErrorKind, IsTerminal, Read};
+use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -207,20 +208,6 @@ fn run(line: &str) -> Result<Zeroizing<Vec<u8>>> {
     match output.status.success() {
         true => Ok(text),
         false => Err(failed("The password command failed").because(output.status.to_string())),
-    }
-}
-
-fn ask(prompt: &str) -> Result<Zeroizing<Vec<u8>>> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Error::new(Kind::Usage, "No password is given, and there is no terminal to ask for one").hint(
-            "give --password-file, --password-command or --key-file, or set LASTGOOD_PASSWORD_FILE, \
-             LASTGOOD_PASSWORD_COMMAND, LASTGOOD_KEY_FILE or LASTGOOD_PASSWORD",
-        ));
-    }
-    match rpassword::prompt_password(prompt) {
-        Ok(text) => Ok(Zeroizing::new(text.into_bytes())),
-        Err(e) if e.kind() == ErrorKind::Interrupted => Err(Error::interrupted()),
-        Err(e) => Err(Error::new(Kind::Usage, "Cannot ask for the password").because(e)),
     }
 }
 

@@ -67,6 +67,7 @@ fn listing(snapshots: &[Snapshot]) -> String {
         ("Host", Side::Left),
         ("Label", Side::Left),
         ("Tags", Side::Left),
+        ("Meta", Side::Left),
         ("Paths", Side::Left),
         ("Size", Side::Right),
         ("Added", Side::Right),
@@ -78,6 +79,7 @@ fn listing(snapshots: &[Snapshot]) -> String {
             shown(&snapshot.hostname),
             shown(&snapshot.label),
             snapshot.tags.iter().map(shown).collect::<Vec<_>>().join(","),
+            snapshot.meta.iter().map(|(name, value)| shown(&format!("{name}={value}"))).collect::<Vec<_>>().join("\n"),
             snapshot.paths.iter().map(shown).collect::<Vec<_>>().join("\n"),
             show(snapshot.summary.total_bytes_processed),
             show(snapshot.summary.data_added_packed),
@@ -115,6 +117,10 @@ mod tests {
         assert!(lines[3].starts_with("02020202!  ") && lines[4].trim() == "/y", "{text}");
         assert_eq!(lines[5], "2 snapshots, 1 not complete (!)");
         assert_eq!(listing(&[]), "0 snapshots\n");
+        let text = listing(&[snapshot(1, r#","meta":{"run":"7f","step":"5"}"#), snapshot(2, "")]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].contains("Host  Meta    Paths") && lines[2].contains("  run=7f  /a"), "{text}");
+        assert_eq!(lines[3].trim(), "step=5");
     }
 
     #[test]

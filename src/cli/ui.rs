@@ -150,7 +150,7 @@ fn causes(error: &Error) -> Vec<String> {
 }
 
 /// Text of others without what could steer a terminal; names in our own messages are escaped already.
-fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
