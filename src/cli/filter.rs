@@ -104,7 +104,13 @@ pub async fn choose(
 ) -> Result<(Snapshot, Vec<u8>)> {
     let selector = Selector::parse(selector)?;
     let (snapshots, damaged) = all(repo, ui).await?;
-    let found = selector.find(&snapshots, filter)?;
+    let found = match selector.find(&snapshots, filter) {
+        // What is meant may well be the one that cannot be read.
+        Err(e) if e.kind == Kind::NoMatch && !damaged.is_empty() => {
+            return Err(Error::damaged(format!("{}, but {} that cannot be read", e.what, damaged.join(", "))));
+        }
+        found => found?,
+    };
     if selector.back.is_some() {
         refuse_older(&found, filter, &damaged)?;
         if let Some(what) = guessed(&found, &snapshots, filter) {

@@ -149,8 +149,11 @@ fn bad_pattern(pattern: &str) -> Error {
 /// The lines of a file that are patterns.
 fn patterns_in(file: &Path) -> Result<Vec<String>> {
     let shown = printable(file.as_os_str().as_bytes());
-    let text = std::fs::read(file)
-        .map_err(|why| Error::new(Kind::Usage, format!("Cannot read the exclude file {shown}")).because(why))?;
+    let text = std::fs::read(file).map_err(|why| {
+        Error::new(Kind::Usage, format!("Cannot read the exclude file {shown}"))
+            .hint("check its path and permissions; nothing was backed up")
+            .because(why)
+    })?;
     let text = String::from_utf8(text)
         .map_err(|why| Error::new(Kind::Usage, format!("The exclude file {shown} is not UTF-8")).because(why))?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));

@@ -217,7 +217,11 @@ impl Part {
                 .or(padding.err().map(|_| EnvelopeError::Content("its padding was changed; no chunk is lost".into())));
         }
         if let Some(why) = why {
-            let error = Error::damaged(format!("{} of its chunks do not open", frames.len())).because(why);
+            let what = match frames.len() {
+                0 => "it was changed".to_owned(),
+                count => format!("{count} of its chunks do not open"),
+            };
+            let error = Error::damaged(what).because(why);
             lock(bad).push(Bad { table: self.table, error, frames });
         }
     }
