@@ -1,5 +1,7 @@
 //! The program as its users run it: commands, exit codes, messages and JSON.
 
+#![allow(clippy::unwrap_used)]
+
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
