@@ -11,6 +11,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Objects of this size and more are packs full of data; smaller ones are soon read again.
+const LARGE: usize = 1 << 20;
+
 /// Where a repository is: a folder here, or a store that a test hands in.
 #[derive(Clone)]
 pub struct Store {
@@ -110,7 +113,11 @@ impl Store {
         let path = Path::from(name);
         let done = self.inner.put_opts(&path, PutPayload::from(bytes.clone()), PutMode::Create.into()).await;
         match done {
-            Ok(_) => Ok(()),
+            Ok(_) if bytes.len() < LARGE => Ok(()),
+            Ok(_) => {
+                self.let_go(name).await;
+                Ok(())
+            }
             Err(object_store::Error::AlreadyExists { .. }) => {
                 let there = self.get(name, bytes.len() as u64).await?;
                 if there == bytes {
@@ -119,6 +126,20 @@ impl Store {
                 Err(Error::new(Kind::Store, format!("{name} already exists in {} with other content", self.place)))
             }
             Err(e) => Err(store_error(format!("Cannot write {name} to {}", self.place), e)),
+        }
+    }
+
+    /// Tells the system that an object just written will not be read soon: a night's backup must not push out of memory
+    /// what the machine is working with, and pages that go round are cheaper than new ones.
+    async fn let_go(&self, name: &str) {
+        #[cfg(target_os = "linux")]
+        if let Some(path) = self.folder.as_ref().map(|folder| folder.join(name)) {
+            let advise = move || {
+                let file = std::fs::File::open(path)?;
+                std::io::Result::Ok(rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?)
+            };
+            // Only advice: nothing is lost if it is not taken.
+            super::on_cpu(advise).await.ok();
         }
     }
 
