@@ -33,14 +33,13 @@ where
     W: Fn() -> Result<F> + Send + Sync + 'static,
     F: FnMut(T, Result<&[u8]>) -> Result<()>,
 {
-    let threads = thread::available_parallelism().map_or(2, usize::from).max(2);
     if repo.store().folder().is_some() {
-        return read_here(repo.store().clone(), reads, worker, threads).await;
+        return read_here(repo.store().clone(), reads, worker).await;
     }
     let (arrived, queue) = mpsc::channel::<(T, Result<Bytes>)>(2);
     let work = on_cpu(move || {
         let queue = Mutex::new(queue);
-        on_threads(threads, || {
+        on_threads(|| {
             let mut work = worker()?;
             loop {
                 // Held only while waiting: one thread waits for the next range, the others wait for the lock.
@@ -74,7 +73,7 @@ where
 }
 
 /// A folder on this machine: each thread reads for itself, into one buffer that stays.
-async fn read_here<T, W, F>(store: Store, reads: Vec<Read<T>>, worker: W, threads: usize) -> Result<()>
+async fn read_here<T, W, F>(store: Store, reads: Vec<Read<T>>, worker: W) -> Result<()>
 where
     T: Send + 'static,
     W: Fn() -> Result<F> + Send + Sync + 'static,
@@ -82,7 +81,7 @@ where
 {
     on_cpu(move || {
         let reads = Mutex::new(reads.into_iter());
-        on_threads(threads, || {
+        on_threads(|| {
             let (mut work, mut buffer) = (worker()?, Vec::new());
             loop {
                 let next = reads.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -99,8 +98,9 @@ where
     .await?
 }
 
-/// Runs the same work on so many threads; the first error is the result.
-fn on_threads(threads: usize, work: impl Fn() -> Result<()> + Sync) -> Result<()> {
+/// Runs the same work on a thread for each core, two at least; the first error is the result.
+pub fn on_threads(work: impl Fn() -> Result<()> + Sync) -> Result<()> {
+    let threads = thread::available_parallelism().map_or(2, usize::from).max(2);
     thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(&work)).collect();
         let own = work();

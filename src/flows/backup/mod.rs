@@ -90,8 +90,7 @@ pub async fn backup(
     if walk.roots().is_empty() {
         return Err(nothing_to_back_up(&missing));
     }
-    let problems: Vec<Problem> =
-        missing.iter().map(|e| Problem::of_path(e.kind, &[b"/", &e.path[..]].concat(), e.reason())).collect();
+    let problems: Vec<Problem> = missing.iter().map(scan::problem).collect();
     repo.check_writable().await?;
     let (snapshots, damaged) = repo.snapshots_and_damage().await?;
     // What is wrong with the repository does not make this snapshot incomplete: it is said, and is for `verify` to judge.
@@ -100,7 +99,7 @@ pub async fn backup(
     let index = open_index(repo, options.dry_run, &mut faults).await?;
     problems.iter().chain(&faults).for_each(|problem| progress.problem(problem));
 
-    let paths: Vec<String> = walk.roots().iter().map(|root| printable(&[b"/", &root[..]].concat())).collect();
+    let paths: Vec<String> = walk.roots().iter().map(|root| printable(&scan::absolute(root))).collect();
     let series: Vec<&Snapshot> =
         snapshots.iter().filter(|s| s.same_series(&options.hostname, &options.label)).collect();
     let base = series.iter().rev().find(|s| s.paths == paths).or(series.last()).copied().cloned();
@@ -213,11 +212,9 @@ async fn open_index(repo: &Arc<Repository>, dry_run: bool, problems: &mut Vec<Pr
 
 fn nothing_to_back_up(missing: &[crate::sources::SourceError]) -> Error {
     match missing.first() {
-        Some(first) => {
-            Error::new(Kind::Source, format!("Cannot back up {}", printable(&[b"/", &first.path[..]].concat())))
-                .because(first.cause.to_string())
-                .hint("nothing was stored; check the path")
-        }
+        Some(first) => Error::new(Kind::Source, format!("Cannot back up {}", printable(&scan::absolute(&first.path))))
+            .because(first.cause.to_string())
+            .hint("nothing was stored; check the path"),
         None => Error::new(Kind::Usage, "No path to back up").hint("name at least one file or directory"),
     }
 }

@@ -6,6 +6,7 @@ use crate::codec::envelope::Realm;
 use crate::error::{Result, Trouble};
 use crate::progress::Step;
 use crate::records::manifest::{Entry, FileKind};
+use crate::repo::fetch::on_threads;
 use crate::repo::on_cpu;
 use crate::targets::ExistingFile;
 use futures::StreamExt;
@@ -13,7 +14,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread;
 
 /// Bytes of a file that one thread takes at once: one large file keeps all cores busy.
 const SHARE: u64 = 16 << 20;
@@ -37,19 +37,13 @@ pub(super) async fn mark_present(session: &Arc<Session>, files: &Arc<Vec<FilePla
     let (session, files) = (session.clone(), files.clone());
     on_cpu(move || {
         let next = AtomicUsize::new(0);
-        let work = || -> Result<()> {
+        on_threads(|| {
             let mut buffer = Vec::new();
             while let Some((number, range)) = shares.get(next.fetch_add(1, Relaxed)) {
                 session.progress.check()?;
                 compare(&session, &files[*number], range.clone(), &mut buffer);
             }
             Ok(())
-        };
-        thread::scope(|scope| {
-            let threads = thread::available_parallelism().map_or(2, usize::from);
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-            let own = work();
-            others.into_iter().fold(own, |first, thread| first.and(thread.join().unwrap_or(Ok(()))))
         })
     })
     .await?
