@@ -8,13 +8,16 @@
 //! 3  flows                                 backup, restore, verify, ls, cat: one room a verb
 //! 2  repo | sources | targets              objects in a store | what is backed up | where a restore goes
 //! 1  codec | records                       plaintext to stored bytes | the values that objects hold
-//! 0  spec < id < error < progress, memory  the ground
+//!    formats < frameworks                  what a file says of its tensors | which files make a checkpoint
+//! 0  spec < id < error < progress, memory, tensor  the ground
 //! ```
 
 pub mod cli;
 pub mod codec;
 pub mod error;
 pub mod flows;
+pub mod formats;
+pub mod frameworks;
 pub mod id;
 pub mod memory;
 pub mod progress;
@@ -23,3 +26,4 @@ pub mod repo;
 pub mod sources;
 pub mod spec;
 pub mod targets;
+pub mod tensor;

@@ -5,9 +5,10 @@ use std::{fs, path::Path};
 
 /// Rooms and the floor that each is on.
 #[rustfmt::skip]
-const FLOORS: [(&str, u8); 13] = [
+const FLOORS: [(&str, u8); 16] = [
     ("lib", 60), ("main", 50), ("cli", 40), ("flows", 30), ("repo", 20), ("sources", 20), ("targets", 20),
-    ("codec", 10), ("records", 10), ("progress", 4), ("error", 3), ("memory", 2), ("id", 1),
+    ("frameworks", 11), ("codec", 10), ("records", 10), ("formats", 10),
+    ("progress", 4), ("error", 3), ("memory", 2), ("tensor", 2), ("id", 1),
 ];
 
 /// Crates and words, and the only rooms that may use them.
