@@ -3,8 +3,8 @@
 use super::planes::{self, Header, Kept, Shape};
 pub use super::probe::Hint;
 use super::probe::{self, Guess, Kind, Verdict};
+use super::zstd_frame::{Mode, Zstd, room};
 use crate::spec::{CHUNK_MAX, codec};
-use zstd_safe::{CCtx, CParameter, DCtx, ParamSwitch, Strategy};
 
 /// How hard to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -23,6 +23,8 @@ pub enum Level {
 pub enum CodingError {
     /// The codec is not one that this program knows.
     UnknownCodec(u8),
+    /// The chunk is a difference to another one, and there is none, or not the right one.
+    NoBase,
     /// The length of the chunk is beyond the limit of the format.
     TooLong(usize),
     /// The frame is damaged, or does not hold a chunk of this length.
@@ -35,6 +37,7 @@ impl std::fmt::Display for CodingError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             CodingError::UnknownCodec(n) => write!(f, "codec {n} is unknown; a newer lastgood may know it"),
+            CodingError::NoBase => write!(f, "it is a difference to a chunk that is not at hand"),
             CodingError::TooLong(n) => write!(f, "a chunk of {n} bytes is beyond the limit of {CHUNK_MAX}"),
             CodingError::Damaged => write!(f, "the frame is damaged"),
             CodingError::Setup(why) => write!(f, "zstd could not be set up: {why}"),
@@ -50,90 +53,26 @@ const TRIAL: usize = 32 << 10;
 const PLANE_BITS: f32 = 7.75;
 
 /// A frame for a chunk or plane of `len` bytes must be shorter than this: 97 %.
-fn worthwhile(len: usize) -> usize {
+pub(super) fn worthwhile(len: usize) -> usize {
     len - len / 32
-}
-
-/// How a zstd frame is made.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    /// Counts bytes and looks for no matches: five times faster on exponents, and smaller.
-    Huffman,
-    Level(i32),
-}
-
-struct Zstd {
-    huffman: CCtx<'static>,
-    level: CCtx<'static>,
-    decoder: DCtx<'static>,
-}
-
-impl Zstd {
-    fn new() -> Result<Zstd, CodingError> {
-        let failed = |code| CodingError::Setup(zstd_safe::get_error_name(code));
-        let context = || CCtx::try_create().ok_or(CodingError::Setup("out of memory"));
-        let decoder = DCtx::try_create().ok_or(CodingError::Setup("out of memory"))?;
-        let mut zstd = Zstd { huffman: context()?, level: context()?, decoder };
-        // `fast` with a huge step looks for the fewest matches; it would then keep literals raw.
-        for parameter in [
-            CParameter::Strategy(Strategy::ZSTD_fast),
-            CParameter::TargetLength(1 << 17),
-            CParameter::HashLog(6),
-            CParameter::LiteralCompressionMode(ParamSwitch::Enable),
-        ] {
-            zstd.huffman.set_parameter(parameter).map_err(failed)?;
-        }
-        Ok(zstd)
-    }
-
-    /// Makes one frame; returns its length in `dst`, or `None` when zstd fails.
-    fn pack(&mut self, mode: Mode, raw: &[u8], dst: &mut Vec<u8>) -> Option<usize> {
-        let dst = room(dst, zstd_safe::compress_bound(raw.len()));
-        let context = match mode {
-            Mode::Huffman => &mut self.huffman,
-            Mode::Level(level) => {
-                self.level.set_parameter(CParameter::CompressionLevel(level)).ok()?;
-                &mut self.level
-            }
-        };
-        context.compress2(dst, raw).ok()
-    }
-
-    /// Reads one frame that fills `dst` exactly; nothing else may be in `frame`.
-    fn unpack(&mut self, frame: &[u8], dst: &mut [u8]) -> Result<(), CodingError> {
-        // Checked first: zstd itself would also take several frames in a row, and frames that say to skip them.
-        let alone = zstd_safe::find_frame_compressed_size(frame) == Ok(frame.len());
-        let declared = matches!(zstd_safe::get_frame_content_size(frame), Ok(Some(len)) if len == dst.len() as u64);
-        if dst.is_empty() || !alone || !declared || self.decoder.decompress(dst, frame) != Ok(dst.len()) {
-            return Err(CodingError::Damaged);
-        }
-        Ok(())
-    }
-}
-
-/// Makes `buffer` at least `len` long and lends that much of it, without clearing what was there.
-fn room(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
-    if buffer.len() < len {
-        buffer.resize(len, 0);
-    }
-    &mut buffer[..len]
 }
 
 /// Codes chunks; one per worker thread: it keeps zstd contexts and buffers from chunk to chunk.
 pub struct Coder {
-    zstd: Zstd,
+    pub(super) zstd: Zstd,
     planes: Vec<u8>,
     dense: Vec<u8>,
     map: Vec<u8>,
     packed: Vec<u8>,
     check: Vec<u8>,
+    pub(super) delta: super::against::Buffers,
 }
 
 impl Coder {
     /// A coder with empty buffers; they grow with the longest chunk.
     pub fn new() -> Result<Coder, CodingError> {
         let [planes, dense, map, packed, check] = [const { Vec::new() }; 5];
-        Ok(Coder { zstd: Zstd::new()?, planes, dense, map, packed, check })
+        Ok(Coder { zstd: Zstd::new()?, planes, dense, map, packed, check, delta: Default::default() })
     }
 
     /// Appends the frame of `input` to `out` and returns its codec: 0 stored, 1 zstd, 2 planes.
@@ -174,6 +113,7 @@ impl Coder {
             }
             codec::PLANES => self.decode_planes(frame, raw_len, out),
             codec::STORED => Err(CodingError::Damaged),
+            codec::DELTA => Err(CodingError::NoBase),
             _ => Err(CodingError::UnknownCodec(number)),
         };
         decoded.inspect_err(|_| out.clear())
@@ -308,7 +248,7 @@ impl Coder {
         Some((matched, dense.len()))
     }
 
-    fn decode_planes(&mut self, frame: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), CodingError> {
+    pub(super) fn decode_planes(&mut self, frame: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), CodingError> {
         let header = Header::parse(frame, len).ok_or(CodingError::Damaged)?;
         let shape = header.shape;
         let (width, count) = (usize::from(shape.width), shape.elements(len));
@@ -392,7 +332,7 @@ mod tests {
         for bad in [&two[..], &two[10..], b"\x28\xb5\x2f\xfd\0\0\x43\x06\0a", &[], &one[..9]] {
             assert_eq!(coder.decode(codec::ZSTD, bad, 200, &mut out), Err(CodingError::Damaged));
         }
-        assert_eq!(coder.decode(3, &one, 200, &mut out), Err(CodingError::UnknownCodec(3)));
+        assert_eq!(coder.decode(3, &one, 200, &mut out), Err(CodingError::NoBase));
         assert_eq!(coder.decode(0, &one, CHUNK_MAX + 1, &mut out), Err(CodingError::TooLong(CHUNK_MAX + 1)));
         assert!(coder.decode(2, &one, CHUNK_MAX, &mut out).is_err() && out.capacity() <= 200);
     }

@@ -1,5 +1,6 @@
 //! Codec: plaintext to stored bytes and back: cutting, coding, sealing. Pure and sync.
 
+mod against;
 pub mod coding;
 pub mod crypto;
 pub mod cutter;
@@ -7,8 +8,10 @@ pub mod cutter;
 mod cutter_neon;
 #[cfg(target_arch = "x86_64")]
 mod cutter_x86;
+pub mod delta;
 pub mod envelope;
 pub mod kdf;
 pub mod pack;
 mod planes;
 mod probe;
+mod zstd_frame;
