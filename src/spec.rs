@@ -66,6 +66,8 @@ pub const PACK_CHUNKS_TARGET: usize = 1 << 16;
 pub const CHUNK_MAX: usize = 64 << 20;
 /// The largest config, slot, index page or snapshot that a reader accepts.
 pub const OBJECT_MAX: u64 = 64 << 20;
+/// The longest chain of chunks that are differences to one another that a reader follows; a writer makes chains of 1.
+pub const BASE_DEPTH: usize = 4;
 /// An index page is written after so many packs, or after [`INDEX_SECONDS`].
 pub const INDEX_PACKS: usize = 64;
 /// An index page has at most so many chunks, unless one pack alone has more: it stays far below [`OBJECT_MAX`].
@@ -110,6 +112,6 @@ pub mod codec {
     pub const ZSTD: u8 = 1;
     /// Byte planes of numbers.
     pub const PLANES: u8 = 2;
-    /// Reserved: planes of the difference to a base chunk.
+    /// Planes of the difference to a base chunk.
     pub const DELTA: u8 = 3;
 }

@@ -103,7 +103,7 @@ async fn tree(repo: &Arc<Repository>, snapshot: &Snapshot) -> Result<Value> {
 
 async fn chunk(repo: &Arc<Repository>, id: &str) -> Result<Vec<u8>> {
     let id = Id::from_hex(id).ok_or_else(|| Error::new(Kind::Usage, "A chunk is named by all 64 digits of its id"))?;
-    let index = repo.load_index(true).await?.index;
+    let index = Arc::new(repo.load_index(true).await?.index);
     let realm = [Realm::Data, Realm::Manifest].into_iter().find(|&realm| index.find(realm, &id).is_some());
     read_chunk(repo, &index, realm.ok_or_else(|| missing_chunk(&id))?, &id).await
 }

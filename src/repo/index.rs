@@ -6,7 +6,7 @@ use crate::codec::envelope::Realm;
 use crate::codec::pack::{PackTable, put_chunks, put_varint, take, take_chunks, take_varint};
 use crate::error::{Error, Kind, Result};
 use crate::id::{ChunkId, Id, ObjectId};
-use crate::spec::{INDEX, INDEX_CHUNKS, OBJECT_MAX, ObjectType, PACK_MAX, PACKS};
+use crate::spec::{BASE_DEPTH, INDEX, INDEX_CHUNKS, OBJECT_MAX, ObjectType, PACK_MAX, PACKS, codec};
 use futures::{StreamExt, TryStreamExt, stream};
 use hashbrown::HashTable;
 use std::collections::{HashMap, HashSet};
@@ -104,6 +104,8 @@ pub struct Index {
     packs: Vec<PackMeta>,
     slots: Vec<Slot>,
     table: HashTable<u32>,
+    /// What the chunks that are differences are differences to.
+    bases: HashMap<[u32; 4], ChunkId>,
 }
 
 fn split(realm: Realm, id: &ChunkId) -> [u32; 4] {
@@ -117,28 +119,66 @@ fn hash(short: &[u32; 4]) -> u64 {
 }
 
 impl Index {
-    /// Adds a pack; a chunk that is known already stays where it was first found.
+    /// Adds a pack. A chunk that is known already stays where it was first found, but one that stands for itself goes before
+    /// one that is a difference: so no two chunks can be known only as differences to each other.
     pub fn insert(&mut self, table: &PackTable) {
+        self.add(table, true);
+    }
+
+    /// Adds a pack that is not whole: whatever is known already stays where it is.
+    pub fn insert_behind(&mut self, table: &PackTable) {
+        self.add(table, false);
+    }
+
+    fn add(&mut self, table: &PackTable, prefer: bool) {
         let pack = self.packs.len() as u32;
         let PackTable { pack: id, realm, epoch, salt, size, .. } = *table;
         self.packs.push(PackMeta { id, realm, epoch, salt, size });
         let mut offset = crate::spec::HEADER_LEN as u32;
         for (frame, chunk) in table.chunks.iter().enumerate() {
             let short = split(realm, &chunk.id);
-            let slots = &self.slots;
-            if self.table.find(hash(&short), |&at| slots[at as usize].short == short).is_none() {
-                let frame_and_codec = frame as u32 | u32::from(chunk.codec) << 24;
-                self.slots.push(Slot { short, pack, frame_and_codec, offset, stored: chunk.stored, raw: chunk.raw });
-                let slots = &self.slots;
-                let at = slots.len() as u32 - 1;
-                self.table.insert_unique(hash(&short), at, |&at| hash(&slots[at as usize].short));
-            }
+            let frame_and_codec = frame as u32 | u32::from(chunk.codec) << 24;
+            let slot = Slot { short, pack, frame_and_codec, offset, stored: chunk.stored, raw: chunk.raw };
             offset = offset.saturating_add(chunk.stored);
+            let slots = &self.slots;
+            match self.table.find(hash(&short), |&at| slots[at as usize].short == short) {
+                Some(&at) if prefer && chunk.base.is_none() && self.bases.remove(&short).is_some() => {
+                    self.slots[at as usize] = slot;
+                }
+                Some(_) => {}
+                None => {
+                    self.slots.push(slot);
+                    let slots = &self.slots;
+                    let at = slots.len() as u32 - 1;
+                    self.table.insert_unique(hash(&short), at, |&at| hash(&slots[at as usize].short));
+                    if let Some(base) = chunk.base {
+                        self.bases.insert(short, base);
+                    }
+                }
+            }
         }
     }
 
-    /// Where a chunk is, if it is known.
+    /// Where a chunk is, if it is known and, should it be a difference, its base is known too: what cannot be restored must
+    /// not pass for something that is there.
     pub fn find(&self, realm: Realm, id: &ChunkId) -> Option<Location> {
+        let mut base = *id;
+        for _ in 0..=BASE_DEPTH {
+            let at = self.locate(realm, &base)?;
+            if at.codec != codec::DELTA {
+                return if base == *id { Some(at) } else { self.locate(realm, id) };
+            }
+            base = self.base(realm, &base)?;
+        }
+        None
+    }
+
+    /// The chunk that a chunk is a difference to.
+    pub fn base(&self, realm: Realm, id: &ChunkId) -> Option<ChunkId> {
+        self.bases.get(&split(realm, id)).copied()
+    }
+
+    fn locate(&self, realm: Realm, id: &ChunkId) -> Option<Location> {
         let short = split(realm, id);
         let &at = self.table.find(hash(&short), |&at| self.slots[at as usize].short == short)?;
         let slot = &self.slots[at as usize];
@@ -230,7 +270,7 @@ impl Repository {
             self.adopt(&loaded.unindexed).await?.iter().for_each(|table| loaded.index.insert(table));
         }
         // Last: a whole copy of a chunk, wherever it is, goes before one in a pack that is cut short.
-        cut_short.iter().for_each(|table| loaded.index.insert(table));
+        cut_short.iter().for_each(|table| loaded.index.insert_behind(table));
         Ok(loaded)
     }
 
@@ -346,5 +386,37 @@ mod tests {
         assert_eq!(index.find(Realm::Manifest, &Id::of(&950u32.to_le_bytes())), None);
         assert_eq!(index.find(Realm::Data, &Id::of(&2000u32.to_le_bytes())), None);
         assert!(size_of::<Slot>() == 36);
+    }
+
+    /// A pack with chunks that are differences: (own number, number of the base).
+    fn differences(pack: u8, pairs: &[(u32, u32)]) -> PackTable {
+        let id = |n: u32| Id::of(&n.to_le_bytes());
+        let chunk = |&(own, base): &(u32, u32)| PackedChunk {
+            id: id(own),
+            codec: codec::DELTA,
+            stored: 50,
+            raw: 500,
+            base: Some(id(base)),
+        };
+        PackTable { chunks: pairs.iter().map(chunk).collect(), ..table(pack, 0..0) }
+    }
+
+    #[test]
+    fn a_difference_is_known_only_with_its_base() {
+        let find = |index: &Index, n: u32| index.find(Realm::Data, &Id::of(&n.to_le_bytes()));
+        let mut index = Index::default();
+        index.insert(&differences(1, &[(7, 3), (8, 7), (20, 21), (21, 20)]));
+        assert!([7, 8, 20, 21].iter().all(|&n| find(&index, n).is_none()));
+        index.insert(&table(2, 3..4));
+        assert_eq!(find(&index, 8).map(|at| (at.pack, at.codec)), Some((0, codec::DELTA)));
+        assert!(find(&index, 7).is_some() && find(&index, 20).is_none());
+        // A copy that stands for itself ends the circle, whichever is read first; one in a cut pack does not replace.
+        index.insert(&table(3, 21..22));
+        assert_eq!(find(&index, 21).map(|at| at.pack), Some(2));
+        assert!(find(&index, 20).is_some());
+        index.insert(&differences(4, &[(21, 20)]));
+        assert_eq!(find(&index, 21).map(|at| at.pack), Some(2));
+        index.insert_behind(&table(5, 7..8));
+        assert_eq!(find(&index, 7).map(|at| at.codec), Some(codec::DELTA));
     }
 }

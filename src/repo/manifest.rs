@@ -91,7 +91,7 @@ impl Manifest {
 }
 
 /// The content chunks of a file: its own list, or what its list chunks hold.
-pub async fn chunks_of(repo: &Repository, index: &Index, entry: &Entry) -> Result<Vec<ChunkId>> {
+pub async fn chunks_of(repo: &Arc<Repository>, index: &Arc<Index>, entry: &Entry) -> Result<Vec<ChunkId>> {
     if !entry.listed {
         return Ok(entry.chunks.clone());
     }

@@ -16,8 +16,10 @@ use crate::id::{Id, ObjectId};
 use crate::records::config::{Config, ConfigError};
 use crate::records::slot::SlotNote;
 use crate::spec::{CONFIG_NAME, INDEX, KEYS, OBJECT_MAX, ObjectType, PACKS, PLANS, SNAPSHOTS};
+use std::ops::Range;
 use std::sync::Arc;
 use store::Store;
+use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
 /// An open repository.
@@ -26,6 +28,7 @@ pub struct Repository {
     keys: Arc<Keys>,
     config: Config,
     slot: ObjectId,
+    runtime: Handle,
 }
 
 /// Length of the plain BLAKE3 hash at the end of `config/0`, whose name cannot carry it.
@@ -60,7 +63,7 @@ impl Repository {
         let sum = blake3::hash(&object);
         object.extend_from_slice(sum.as_bytes());
         store.put(CONFIG_NAME, object.into()).await?;
-        Ok(Repository { store, keys, config, slot: slot_id })
+        Ok(Repository { store, keys, config, slot: slot_id, runtime: Handle::current() })
     }
 
     /// Opens a repository with a password or key file.
@@ -86,7 +89,7 @@ impl Repository {
         if config.id.0 != *keys.repository() {
             return Err(broken(EnvelopeError::Repository));
         }
-        Ok(Repository { store, keys, config, slot })
+        Ok(Repository { store, keys, config, slot, runtime: Handle::current() })
     }
 
     /// Refuses to write where only a newer program may: features it does not know, or prune plans it would not respect.
@@ -113,6 +116,17 @@ impl Repository {
     /// Its configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Reads a part of an object on a plain thread, not on one of the runtime.
+    pub fn read_now(&self, name: &str, range: Range<u64>, buffer: &mut Vec<u8>) -> Result<()> {
+        if let Some(read) = self.store.read_local(name, &range, buffer) {
+            return read;
+        }
+        let bytes = self.runtime.block_on(self.store.get_range(name, range))?;
+        buffer.clear();
+        buffer.extend_from_slice(&bytes);
+        Ok(())
     }
 
     /// The slot that opened it.

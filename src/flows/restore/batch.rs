@@ -81,7 +81,7 @@ impl Batch {
         let runtime = Handle::current();
         fetch(&repo, reads.collect(), move || {
             let (session, files, runtime) = (session.clone(), files.clone(), runtime.clone());
-            let mut opener = Opener::new(session.repo.keys())?;
+            let mut opener = Opener::new(&session.repo, &session.index)?;
             let mut plain = Vec::new();
             Ok(move |stretch: Stretch, bytes: Result<&[u8]>| {
                 session.progress.check()?;

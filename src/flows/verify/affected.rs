@@ -68,11 +68,15 @@ impl Session {
             for entry in manifest.page(page).await.unwrap_or_default() {
                 let path = || printable(&[b"/", &entry.path[..]].concat());
                 let realm = if entry.listed { Realm::Manifest } else { Realm::Data };
-                let mut numbers: Vec<usize> =
-                    entry.chunks.iter().filter_map(|&chunk| lost.get(&(realm, chunk)).copied()).collect();
+                // What is a difference to a lost chunk is lost too.
+                let number = |realm, chunk: &ChunkId| {
+                    let base = self.index.base(realm, chunk);
+                    lost.get(&(realm, *chunk)).or_else(|| lost.get(&(realm, base?))).copied()
+                };
+                let mut numbers: Vec<usize> = entry.chunks.iter().filter_map(|chunk| number(realm, chunk)).collect();
                 if entry.listed {
                     let chunks = manifest.chunks(&entry).await.unwrap_or_default();
-                    numbers.extend(chunks.into_iter().filter_map(|chunk| lost.get(&(Realm::Data, chunk)).copied()));
+                    numbers.extend(chunks.iter().filter_map(|chunk| number(Realm::Data, chunk)));
                 }
                 numbers.sort_unstable();
                 numbers.dedup();

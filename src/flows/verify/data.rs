@@ -8,7 +8,7 @@ use crate::id::Id;
 use crate::progress::Step;
 use crate::repo::fetch::{Read, fetch};
 use crate::repo::index::{PackMeta, listed_id, listed_pack, pack_name};
-use crate::repo::reader::Opener;
+use crate::repo::reader::{OpenFault, Opener};
 use crate::repo::store::Listed;
 use crate::repo::{on_cpu, split_config};
 use crate::spec::{CONFIG_NAME, HEADER_LEN, INDEX, KEYS, OBJECT_MAX, PACKS, SNAPSHOTS};
@@ -128,10 +128,11 @@ impl Session {
         let count = tables.len() as u64;
         let reads: Vec<Read<Part>> = tables.iter().flat_map(|table| parts(table.clone())).collect();
         let bad: Arc<Mutex<Vec<Bad>>> = Arc::default();
-        let (faults, keys, progress) = (bad.clone(), self.repo.keys().clone(), self.progress.clone());
+        let (faults, repo, index, progress) =
+            (bad.clone(), self.repo.clone(), self.index.clone(), self.progress.clone());
         fetch(&self.repo, reads, move || {
-            let (faults, keys, progress) = (faults.clone(), keys.clone(), progress.clone());
-            let (mut opener, mut plain) = (Opener::new(&keys)?, Vec::new());
+            let (faults, keys, progress) = (faults.clone(), repo.keys().clone(), progress.clone());
+            let (mut opener, mut plain) = (Opener::new(&repo, &index)?, Vec::new());
             Ok(move |part: Part, bytes: Result<&[u8]>| {
                 progress.check()?;
                 progress.step(Step::Done(part.bytes));
@@ -204,9 +205,19 @@ impl Part {
         for number in self.frames {
             let chunk = &self.table.chunks[number];
             let end = at + chunk.stored as usize;
-            if let Err(e) = opener.try_open(&meta, number as u32, chunk, &bytes[at..end], plain) {
-                frames.push(number);
-                why.get_or_insert(e);
+            match opener.try_open(&meta, number as u32, chunk, &bytes[at..end], plain) {
+                Ok(()) => {}
+                Err(OpenFault::Chunk(e)) => {
+                    frames.push(number);
+                    why.get_or_insert(e);
+                }
+                // An interrupted backup may leave a difference without its base: no snapshot can need it, or the structure
+                // has told that it is lost.
+                Err(OpenFault::Base(e)) if e.kind == Kind::Missing => {}
+                Err(fault @ OpenFault::Base(_)) => {
+                    let error = fault.into_error(&pack, &chunk.id);
+                    lock(bad).push(Bad { table: self.table.clone(), error, frames: vec![number] });
+                }
             }
             at = end;
         }
