@@ -82,6 +82,13 @@ pub const CUT_LARGE: (usize, usize, usize) = (512 << 10, 1 << 20, 4 << 20);
 /// Files of this size and more are cut by [`CUT_LARGE`].
 pub const CUT_LARGE_FROM: u64 = 256 << 20;
 
+/// A piece of a tensor of floats has so many elements, whatever their width ...
+pub const PIECE_ELEMENTS: u64 = 1 << 18;
+/// ... and of any other tensor so many bytes.
+pub const PIECE: u64 = 1 << 20;
+/// A tensor, or the rest of one, that is shorter than a piece divided by this is not cut off.
+pub const PIECE_LEAST: u64 = 16;
+
 /// A manifest page is cut at an entry whose path says so, once it has this many bytes ...
 pub const PAGE_MIN: usize = 64 << 10;
 /// ... and at the latest when it has this many.

@@ -50,6 +50,10 @@ pub struct Args {
     #[arg(long, value_name = "HOW", default_value = "auto")]
     compression: Compression,
 
+    /// Whether a tensor may be stored as its difference to the one of an earlier checkpoint: `off`, or `auto` where that wins
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    delta: Delta,
+
     #[command(flatten)]
     record: RecordArgs,
 
@@ -126,6 +130,12 @@ enum Compression {
     Max,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Delta {
+    Off,
+    Auto,
+}
+
 fn pair(text: &str) -> Result<(String, String)> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -161,6 +171,7 @@ impl Args {
                 Compression::Auto => Level::Auto,
                 Compression::Max => Level::Max,
             },
+            delta: self.delta == Delta::Auto,
         }
     }
 }

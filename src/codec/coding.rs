@@ -1,5 +1,6 @@
 //! Codes one chunk into a frame and back: chooses the codec, runs it, and reads the frame back before it is trusted.
 
+pub use super::against::Against;
 use super::planes::{self, Header, Kept, Shape};
 pub use super::probe::Hint;
 use super::probe::{self, Guess, Kind, Verdict};

@@ -165,14 +165,19 @@ impl PackBuilder {
         PackBuilder { realm, buffer, chunks: Vec::new() }
     }
 
-    /// Adds a chunk: `code` appends its coded bytes to the buffer and returns the codec. Gives the stored length.
-    pub fn add(&mut self, id: ChunkId, raw: usize, code: impl FnOnce(&mut Vec<u8>) -> u8) -> usize {
+    /// Adds a chunk: `code` appends its coded bytes to the buffer and returns the codec, and the base if it has one.
+    pub fn add(
+        &mut self,
+        id: ChunkId,
+        raw: usize,
+        code: impl FnOnce(&mut Vec<u8>) -> (u8, Option<ChunkId>),
+    ) -> &PackedChunk {
         let start = self.buffer.len();
-        let codec = code(&mut self.buffer);
+        let (codec, base) = code(&mut self.buffer);
         self.buffer.resize(self.buffer.len() + TAG_LEN, 0);
         let stored = self.buffer.len() - start;
-        self.chunks.push(PackedChunk { id, codec, stored: stored as u32, raw: raw as u32, base: None });
-        stored
+        self.chunks.push(PackedChunk { id, codec, stored: stored as u32, raw: raw as u32, base });
+        &self.chunks[self.chunks.len() - 1]
     }
 
     /// Bytes so far.
@@ -305,7 +310,7 @@ mod tests {
             let id = keys.chunk_id(Realm::Data, text);
             builder.add(id, text.len(), |out| {
                 out.extend_from_slice(text);
-                if i == 0 { codec::ZSTD } else { codec::STORED }
+                (if i == 0 { codec::ZSTD } else { codec::STORED }, None)
             });
         }
         builder.finish(keys).unwrap()

@@ -1,5 +1,6 @@
 //! An entry of a manifest: everything a snapshot knows of one file, link, directory or device.
 
+use super::model::FileFormat;
 use crate::id::ChunkId;
 use minicbor::{Decode, Encode};
 use std::cmp::Ordering;
@@ -182,10 +183,13 @@ pub struct Entry {
     /// What of it the user chose not to back up: a restore must not take it for something that was not there.
     #[cbor(n(21), default, skip_if = "is_default")]
     pub left_out: LeftOut,
+    /// What is known of its format, if it has one that is known.
+    #[n(22)]
+    pub format: Option<FileFormat>,
 }
 
 /// Whether a field holds what it has when it is left out.
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 

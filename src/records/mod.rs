@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod manifest;
+pub mod model;
 pub mod page;
 pub mod slot;
 pub mod snapshot;

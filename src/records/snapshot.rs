@@ -36,6 +36,14 @@ pub struct Summary {
     pub data_added_packed: u64,
     /// Bytes read whose chunks the repository already had.
     pub data_duplicate: u64,
+    /// Of `data_added`, what is stored as byte planes, and what that takes in packs.
+    pub data_planes: u64,
+    /// The latter.
+    pub data_planes_packed: u64,
+    /// Of `data_added`, what is stored as the difference to an earlier tensor, and what that takes in packs.
+    pub data_delta: u64,
+    /// The latter.
+    pub data_delta_packed: u64,
     /// Bytes of files that were not read again.
     pub data_unmodified: u64,
     /// All files of the snapshot.
@@ -80,6 +88,12 @@ pub struct Snapshot {
     pub seen_heads: Vec<SeenHead>,
     /// The manifest's root chunk.
     pub tree: Id,
+    /// The manifest chunk with the list of all files with tensors ([`crate::records::model::ModelRef`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Id>,
+    /// The checkpoints that were recognised, and how they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checkpoints: Vec<Checkpoint>,
     /// False if a source was unreadable, unstable or gone.
     pub complete: bool,
     /// The first problems, at most [`PROBLEMS_KEPT`]; `problem_count` says how many there were.
@@ -98,6 +112,37 @@ pub struct Snapshot {
     /// Name of the object without the time: not stored, filled in when it is read.
     #[serde(skip)]
     pub id: Option<ObjectId>,
+}
+
+/// A checkpoint in a snapshot: a directory, or a single file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Checkpoint {
+    /// Its path, escaped for a terminal.
+    pub path: String,
+    /// What wrote it.
+    pub framework: String,
+    /// Whether all that belongs to it is there and whole.
+    pub complete: bool,
+    /// Why it is not.
+    pub faults: Vec<String>,
+    /// Elements of its tensors that are NaN or infinite.
+    pub not_finite: u64,
+    /// How many elements its tensors have.
+    pub elements: u64,
+    /// The training step.
+    pub step: Option<u64>,
+    /// Metrics that its own files state.
+    pub metrics: BTreeMap<String, f64>,
+    /// Whether it is the newest of its family, such as checkpoint-1500 beside checkpoint-1000.
+    pub newest: bool,
+}
+
+impl Checkpoint {
+    /// Whether somebody could go on from it.
+    pub fn good(&self) -> bool {
+        self.complete && self.not_finite == 0
+    }
 }
 
 /// The newest snapshot of a series, as another series saw it.

@@ -17,6 +17,7 @@ pub struct Opener {
     index: Arc<Index>,
     coder: Coder,
     coded: Vec<u8>,
+    frame: Vec<u8>,
     pack: Option<(ObjectId, Aead)>,
     base: Option<Box<Base>>,
     depth: usize,
@@ -68,7 +69,19 @@ impl Opener {
         let coder =
             Coder::new().map_err(|e| Error::new(Kind::Internal, "Cannot start a decoder").because(e.to_string()))?;
         let (repo, index) = (repo.clone(), index.clone());
-        Ok(Opener { repo, index, coder, coded: Vec::new(), pack: None, base: None, depth })
+        Ok(Opener { repo, index, coder, coded: Vec::new(), frame: Vec::new(), pack: None, base: None, depth })
+    }
+
+    /// Reads a chunk on a plain thread, from wherever it is.
+    pub fn read(&mut self, realm: Realm, id: &ChunkId, out: &mut Vec<u8>) -> Result<()> {
+        let at = self.index.find(realm, id).ok_or_else(|| missing_chunk(id))?;
+        let (index, mut frame) = (self.index.clone(), std::mem::take(&mut self.frame));
+        let pack = index.pack(at.pack);
+        let range = u64::from(at.offset)..u64::from(at.offset) + u64::from(at.stored);
+        let read = self.repo.read_now(&pack_name(&pack.id), range, &mut frame);
+        let read = read.and_then(|()| self.open(pack, &at, id, &frame, out));
+        self.frame = frame;
+        read
     }
 
     /// Opens one frame into `out`: exactly the plaintext whose id was asked for, or an error that names the pack.

@@ -2,13 +2,14 @@
 
 use super::Repository;
 use super::index::{Index, pack_name};
-use crate::codec::coding::{Coder, Hint, Level};
+use crate::codec::coding::{Against, Coder, Hint, Level};
 use crate::codec::envelope::{Keys, Realm};
 use crate::codec::pack::{PackBuilder, PackTable};
 use crate::error::{Error, Kind, Result};
 use crate::id::ChunkId;
 use crate::memory::large_vec;
-use crate::spec::{INDEX_CHUNKS, INDEX_PACKS, INDEX_SECONDS, MANIFEST_PACK_TARGET, PACK_CHUNKS_TARGET};
+use crate::spec::{INDEX_CHUNKS, INDEX_PACKS, INDEX_SECONDS, MANIFEST_PACK_TARGET, PACK_CHUNKS_TARGET, codec};
+use crate::tensor::Dtype;
 use bytes::Bytes;
 use crossbeam_channel as channel;
 use futures::StreamExt;
@@ -75,15 +76,34 @@ pub struct FullPack {
 pub enum Added {
     /// The repository has it already, or gets it in this run.
     Known(ChunkId),
-    /// It was new; so many bytes in its pack.
-    New(ChunkId, usize),
+    /// It was new.
+    New {
+        /// The chunk.
+        id: ChunkId,
+        /// Bytes in its pack.
+        stored: usize,
+        /// How it was coded.
+        codec: u8,
+        /// What it is a difference to.
+        base: Option<ChunkId>,
+    },
+}
+
+/// A chunk that another may be stored as a difference to. Its id was checked.
+pub struct Near<'a> {
+    /// Its id.
+    pub base: ChunkId,
+    /// What the elements of the other chunk are.
+    pub dtype: Dtype,
+    /// Its plaintext, and how the other follows from it.
+    pub against: Against<'a>,
 }
 
 impl Added {
     /// The chunk's id.
     pub fn id(self) -> ChunkId {
         match self {
-            Added::Known(id) | Added::New(id, _) => id,
+            Added::Known(id) | Added::New { id, .. } => id,
         }
     }
 }
@@ -130,6 +150,17 @@ pub struct Filler {
 impl Filler {
     /// Stores a chunk unless it is known.
     pub fn add(&mut self, realm: Realm, plaintext: &[u8], hint: &mut Hint) -> Result<Added> {
+        self.add_near(realm, plaintext, hint, || None)
+    }
+
+    /// The same; `near` is asked only for a chunk that is new.
+    pub fn add_near<'a>(
+        &mut self,
+        realm: Realm,
+        plaintext: &[u8],
+        hint: &mut Hint,
+        near: impl FnOnce() -> Option<Near<'a>>,
+    ) -> Result<Added> {
         let writer = &self.writer;
         let id = writer.keys.chunk_id(realm, plaintext);
         if writer.knows(realm, &id) || !writer.claim(realm, &id) {
@@ -144,11 +175,23 @@ impl Filler {
             Realm::Manifest => PackBuilder::new(realm, Vec::new()),
         });
         let (coder, level) = (&mut self.coder, writer.level);
-        let stored = builder.add(id, plaintext.len(), |out| coder.encode(plaintext, level, hint, out));
+        let near = near();
+        let chunk = builder.add(id, plaintext.len(), |out| match near {
+            Some(Near { base, dtype, against }) if coder.encode_against(plaintext, dtype, against, level, out) => {
+                (codec::DELTA, Some(base))
+            }
+            _ => (coder.encode(plaintext, level, hint, out), None),
+        });
+        let added = Added::New { id, stored: chunk.stored as usize, codec: chunk.codec, base: chunk.base };
         if builder.len() >= target || builder.count() >= PACK_CHUNKS_TARGET {
             self.close(realm)?;
         }
-        Ok(Added::New(id, stored))
+        Ok(added)
+    }
+
+    /// How large a chunk would be as a difference, as a part of what it is alone; from a sample.
+    pub fn gain(&mut self, plaintext: &[u8], dtype: Dtype, against: Against<'_>) -> Option<f32> {
+        self.coder.gain(plaintext, dtype, against)
     }
 
     /// Sends off the open packs.

@@ -17,7 +17,7 @@ pub use fault::SourceError;
 pub use item::Item;
 pub use listing::Directory;
 pub use metadata::{now, trusted};
-pub use read::{Chunk, Finished, Reading};
+pub use read::{Chunk, Finished, Reading, read_exactly};
 pub use select::{Selection, SelectionOptions};
 pub use walk::{Walk, allow_many_open_files};
 pub use xattr::{xattrs_of, xattrs_of_fd};

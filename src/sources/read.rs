@@ -6,7 +6,7 @@ use super::{Item, SourceError};
 use crate::error::Trouble;
 use crate::records::manifest::{Entry, FileKind, Hole};
 use crate::spec::HOLES_MAX;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{OFlags, SeekFrom, fcntl_setfl, fstat, seek};
 use rustix::io::{Errno, retry_on_intr};
 
@@ -125,6 +125,11 @@ impl Reading {
         Ok(Chunk { len, ends_segment })
     }
 
+    /// Fills `out` with what is at `offset`, without moving on.
+    pub fn look(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        fill(self.fd.as_fd(), offset, out)
+    }
+
     /// Looks at the file once more and reads its extended attributes.
     pub fn finish(self) -> Finished {
         let (xattrs, xattr_error) = match xattrs_of_fd(self.fd.as_fd(), &self.entry.path) {
@@ -160,6 +165,26 @@ impl Reading {
         self.entry.size = self.at;
         self.entry.holes.truncate(self.passed);
     }
+}
+
+fn fill(fd: BorrowedFd<'_>, mut offset: u64, mut out: &mut [u8]) -> std::io::Result<()> {
+    while !out.is_empty() {
+        match retry_on_intr(|| rustix::io::pread(fd, &mut *out, offset))? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            count => {
+                out = &mut out[count..];
+                offset += count as u64;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Fills `out` with what a regular file has at `offset`; what is there by that name may be anything by now.
+pub fn read_exactly(path: &[u8], offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let fd = rustix::fs::open(path, flags, rustix::fs::Mode::empty())?;
+    fill(fd.as_fd(), offset, out)
 }
 
 /// The holes of a file; what comes after the most that an entry may have counts as data, and so does all of a file whose

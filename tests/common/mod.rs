@@ -122,6 +122,7 @@ pub fn options(paths: &[&Path]) -> BackupOptions {
         dry_run: false,
         skip_if_unchanged: false,
         level: Level::Auto,
+        delta: true,
     }
 }
 

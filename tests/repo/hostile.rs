@@ -232,7 +232,7 @@ async fn chunks_that_lie() {
         let mut builder = PackBuilder::new(Realm::Data, Vec::new());
         builder.add(id, raw, |out| {
             out.extend_from_slice(&bytes);
-            codec
+            (codec, None)
         });
         let (table, pack) = builder.finish(repo.keys()).unwrap();
         repo.store().put(&pack_name(&table.pack), pack.into()).await.unwrap();

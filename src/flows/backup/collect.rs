@@ -7,10 +7,11 @@ use crate::error::{Error, Problem, Result};
 use crate::id::Id;
 use crate::progress::Step;
 use crate::records::manifest::{Entry, FileKind, LeftOut};
+use crate::records::model::{FileFormat, ModelRef, write_list};
 use crate::records::page::{Page, PageBuilder, PageRef, write_root};
 use crate::records::snapshot::Summary;
 use crate::repo::writer::{Added, Filler, Writer};
-use crate::spec::CHUNK_LIST_MAX;
+use crate::spec::{CHUNK_LIST_MAX, CHUNK_MAX, codec};
 use crossbeam_channel::Receiver;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -30,9 +31,25 @@ pub(super) struct Tally {
     pub raw: u64,
     pub stored: u64,
     pub duplicate: u64,
+    /// Of `raw` and `stored`, what was stored as planes, and as differences.
+    pub planes: (u64, u64),
+    pub delta: (u64, u64),
 }
 
 impl Tally {
+    /// Both together.
+    pub fn join(self, other: Tally) -> Tally {
+        let pair = |a: (u64, u64), b: (u64, u64)| (a.0 + b.0, a.1 + b.1);
+        Tally {
+            chunks: self.chunks + other.chunks,
+            raw: self.raw + other.raw,
+            stored: self.stored + other.stored,
+            duplicate: self.duplicate + other.duplicate,
+            planes: pair(self.planes, other.planes),
+            delta: pair(self.delta, other.delta),
+        }
+    }
+
     /// Counts a chunk of `raw` bytes.
     pub fn count(&mut self, added: Added, raw: usize) -> Step {
         match added {
@@ -40,11 +57,15 @@ impl Tally {
                 self.duplicate += raw as u64;
                 Step::Duplicate(raw as u64)
             }
-            Added::New(_, stored) => {
-                self.chunks += 1;
-                self.raw += raw as u64;
-                self.stored += stored as u64;
-                Step::Stored { raw: raw as u64, stored: stored as u64 }
+            Added::New { stored, codec, .. } => {
+                let (raw, stored) = (raw as u64, stored as u64);
+                let part = match codec {
+                    codec::PLANES => Tally { planes: (raw, stored), ..Tally::default() },
+                    codec::DELTA => Tally { delta: (raw, stored), ..Tally::default() },
+                    _ => Tally::default(),
+                };
+                *self = self.join(Tally { chunks: 1, raw, stored, ..part });
+                Step::Stored { raw, stored }
             }
         }
     }
@@ -94,6 +115,7 @@ impl Done {
 /// What a finished walk comes to.
 pub(super) struct Collected {
     pub tree: Id,
+    pub models: Option<Id>,
     pub summary: Summary,
     pub problems: Vec<Problem>,
     pub problem_count: u64,
@@ -107,6 +129,7 @@ pub(super) struct Collector<'a> {
     refs: Vec<PageRef>,
     /// The first of each group of hard links; later ones take their content from it.
     links: HashMap<u64, Entry>,
+    models: Vec<ModelRef>,
     summary: Summary,
     problems: Vec<Problem>,
     problem_count: u64,
@@ -121,6 +144,7 @@ impl<'a> Collector<'a> {
             pages: PageBuilder::default(),
             refs: Vec::new(),
             links: HashMap::new(),
+            models: Vec::new(),
             summary: Summary::default(),
             problems,
             problem_count,
@@ -157,9 +181,15 @@ impl<'a> Collector<'a> {
         }
         let root = write_root(&self.refs);
         let tree = self.store(&root)?;
+        let list = write_list(&self.models);
+        // Beyond the longest chunk nobody could read it: then the next backup compares with nothing.
+        let models = match self.models.is_empty() || list.len() > CHUNK_MAX {
+            true => None,
+            false => Some(self.store(&list)?),
+        };
         self.filler.flush()?;
         let Collector { summary, problems, problem_count, .. } = self;
-        Ok(Collected { tree, summary, problems, problem_count })
+        Ok(Collected { tree, models, summary, problems, problem_count })
     }
 
     fn take(&mut self, done: Done) -> Result<()> {
@@ -181,6 +211,9 @@ impl<'a> Collector<'a> {
         }
         self.count(&entry, done.compared, done.was_read, &done.tally);
         self.write_list(&mut entry)?;
+        if let Some(FileFormat { kind, details: Some(details), .. }) = entry.format {
+            self.models.push(ModelRef { path: entry.path.clone(), details, mtime: entry.mtime.seconds, kind });
+        }
         self.run.progress.step(Step::Entries(1));
         match self.pages.push(entry) {
             Some(page) => self.store_page(page),
@@ -205,6 +238,10 @@ impl<'a> Collector<'a> {
         s.data_added += tally.raw;
         s.data_added_packed += tally.stored;
         s.data_duplicate += tally.duplicate;
+        s.data_planes += tally.planes.0;
+        s.data_planes_packed += tally.planes.1;
+        s.data_delta += tally.delta.0;
+        s.data_delta_packed += tally.delta.1;
         let counter = match (entry.kind, compared) {
             (FileKind::Directory, Compared::New) => &mut s.dirs_new,
             (FileKind::Directory, Compared::Changed) => &mut s.dirs_changed,

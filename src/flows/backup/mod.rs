@@ -1,6 +1,9 @@
 //! Backup: walk, read, cut, store what is new, and commit a snapshot last.
 
+mod bases;
 mod collect;
+mod content;
+mod look;
 mod read;
 mod run;
 mod scan;
@@ -15,13 +18,14 @@ use crate::repo::manifest::Manifest;
 use crate::repo::writer::{Writer, upload};
 use crate::repo::{Repository, on_cpu};
 use crate::sources::{Selection, SelectionOptions, Walk};
+use bases::Bases;
 use chrono::{DateTime, FixedOffset, Local, SecondsFormat};
 use collect::Collected;
 use futures::StreamExt;
 use scan::Base;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -50,6 +54,8 @@ pub struct BackupOptions {
     pub skip_if_unchanged: bool,
     /// How hard to compress.
     pub level: Level,
+    /// Store tensors as differences to those of earlier checkpoints where that wins.
+    pub delta: bool,
 }
 
 /// What a backup did.
@@ -127,6 +133,8 @@ pub async fn backup(
         sequence: series.iter().map(|s| s.sequence).max().unwrap_or(0) + 1,
         seen_heads: heads(&snapshots, &options.hostname, &options.label),
         tree: collected.tree,
+        models: collected.models,
+        checkpoints: Vec::new(),
         complete: collected.problem_count == 0,
         problems: collected.problems.clone(),
         problem_count: collected.problem_count,
@@ -157,10 +165,14 @@ async fn save(
 ) -> Result<(Collected, u64)> {
     let (writer, queue) = Writer::new(repo, index.clone(), options.level);
     let upload = tokio::spawn(upload(repo.clone(), queue, options.dry_run));
+    let bases = match options.delta && options.level != Level::Off {
+        true => Some(Bases::new(repo, &index, base.as_ref()).await),
+        false => None,
+    };
     let base = base.map(|base| follow(repo, &index, base));
     let (config, cutter_key) = (repo.config().clone(), *repo.keys().cutter());
     let watching = progress.clone();
-    let work = on_cpu(move || run::run(&config, &cutter_key, writer, walk, base, problems, watching)).await?;
+    let work = on_cpu(move || run::run(&config, &cutter_key, writer, walk, base, bases, problems, watching)).await?;
     let lost = |e| Error::new(Kind::Internal, "The uploading task stopped unexpectedly").because(e);
     match work {
         // The threads have let go of the queue, so the upload ends when the last pack is stored.
@@ -228,6 +240,10 @@ fn heads(snapshots: &[Snapshot], hostname: &str, label: &str) -> Vec<SeenHead> {
         heads.insert((hostname.clone(), label.clone()), SeenHead { hostname, label, sequence, id });
     }
     heads.into_values().collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Keeps the first problems and counts all.

@@ -1,7 +1,9 @@
 //! The threads of a backup: one walks, one a core reads and packs, one collects; what they share, and how they end.
 
+use super::bases::Bases;
 use super::collect::{Collected, Collector, Done};
-use super::read::{Reader, Work};
+use super::content::Work;
+use super::read::Reader;
 use super::scan::{Base, Scan};
 use crate::codec::cutter::Cutter;
 use crate::error::{Error, Problem, Result};
@@ -26,6 +28,8 @@ pub(super) struct Run {
     pub progress: Arc<dyn Progress>,
     pub config: Config,
     pub cutter: Cutter,
+    /// What tensors are compared with, if they are.
+    pub bases: Option<Bases>,
     /// Files that were handed to readers and are not collected yet.
     pub active: AtomicU64,
     failed: AtomicBool,
@@ -64,6 +68,7 @@ pub(super) fn run(
     writer: Writer,
     walk: Walk,
     base: Option<Base>,
+    bases: Option<Bases>,
     problems: Vec<Problem>,
     progress: Arc<dyn Progress>,
 ) -> Result<Collected> {
@@ -71,6 +76,7 @@ pub(super) fn run(
         progress,
         config: config.clone(),
         cutter: Cutter::new(cutter_key),
+        bases,
         active: AtomicU64::new(0),
         failed: AtomicBool::new(false),
         error: Mutex::new(None),

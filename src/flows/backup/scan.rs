@@ -71,6 +71,10 @@ impl Base {
 
     fn has_chunks(&self, entry: &Entry) -> bool {
         let known = |realm, chunks: &[crate::id::ChunkId]| chunks.iter().all(|id| self.index.find(realm, id).is_some());
+        let details: Vec<_> = entry.format.iter().filter_map(|format| format.details).collect();
+        if !known(Realm::Manifest, &details) {
+            return false;
+        }
         if !entry.listed {
             return known(Realm::Data, &entry.chunks);
         }
@@ -136,6 +140,7 @@ impl Scan<'_> {
                     listed: before.listed,
                     holes: before.holes.clone(),
                     xattrs: before.xattrs.clone(),
+                    format: before.format.clone(),
                     ..item.entry
                 };
                 return self.run.send(&self.done, Done::entry(number, entry, Compared::Same));
