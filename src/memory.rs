@@ -11,6 +11,13 @@ pub fn large_vec<T>(capacity: usize) -> Vec<T> {
     vec
 }
 
+/// A large vector that is filled with zeros up to an aligned address: what is appended, up to `capacity` bytes, begins there.
+pub fn aligned_vec(capacity: usize, align: usize) -> Vec<u8> {
+    let mut vec = large_vec::<u8>(capacity + align);
+    vec.resize(vec.as_ptr().addr().next_multiple_of(align) - vec.as_ptr().addr(), 0);
+    vec
+}
+
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code)]
 fn advise<T>(vec: &Vec<T>) {
@@ -33,5 +40,15 @@ mod tests {
         vec.resize(1 << 20, 7);
         assert!(vec.iter().all(|&n| n == 7));
         drop(super::large_vec::<u8>(0));
+    }
+
+    #[test]
+    fn what_is_appended_begins_where_it_should() {
+        for capacity in [0, 100, 4096, 3 << 20] {
+            let mut vec = super::aligned_vec(capacity, 4096);
+            let (start, room) = (vec.len(), vec.capacity());
+            vec.resize(start + capacity, 7);
+            assert!(vec.capacity() == room && vec[start..].as_ptr().addr().is_multiple_of(4096));
+        }
     }
 }

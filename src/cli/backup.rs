@@ -344,7 +344,7 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&machine(&report(), false, Duration::from_millis(1500))).unwrap(),
             format!(
-                r#"{{"message_type":"summary","dry_run":false,"backup_start":"2026-08-20T14:00:00+00:00","backup_end":"2026-08-20T14:00:02+00:00","files_new":3,"files_changed":0,"files_unmodified":1200,"dirs_new":0,"dirs_changed":0,"dirs_unmodified":0,"data_blobs":0,"tree_blobs":0,"data_added":260400000,"data_added_packed":170100000,"data_duplicate":0,"data_unmodified":12000000,"total_files_processed":1203,"total_bytes_processed":272400000,"total_duration":1.5,"snapshot_id":"{}","parent":null,"skipped":false,"complete":true,"pack_bytes":170200000,"problem_count":0,"problems":[]}}"#,
+                r#"{{"message_type":"summary","dry_run":false,"backup_start":"2026-08-20T14:00:00+00:00","backup_end":"2026-08-20T14:00:02+00:00","files_new":3,"files_changed":0,"files_unmodified":1200,"dirs_new":0,"dirs_changed":0,"dirs_unmodified":0,"data_blobs":0,"tree_blobs":0,"data_added":260400000,"data_added_packed":170100000,"data_duplicate":0,"data_planes":0,"data_planes_packed":0,"data_delta":0,"data_delta_packed":0,"data_unmodified":12000000,"total_files_processed":1203,"total_bytes_processed":272400000,"total_duration":1.5,"snapshot_id":"{}","parent":null,"skipped":false,"complete":true,"pack_bytes":170200000,"problem_count":0,"problems":[]}}"#,
                 "3f".repeat(32)
             )
         );

@@ -153,16 +153,17 @@ pub fn open_frame(
 /// A pack that is being filled, in one buffer that is given back when the pack is finished.
 pub struct PackBuilder {
     realm: Realm,
+    start: usize,
     buffer: Vec<u8>,
     chunks: Vec<PackedChunk>,
 }
 
 impl PackBuilder {
-    /// An empty pack in an empty buffer, which should have room for a whole pack.
+    /// An empty pack behind what is in a buffer, which should have room for a whole pack.
     pub fn new(realm: Realm, mut buffer: Vec<u8>) -> PackBuilder {
-        buffer.clear();
-        buffer.resize(HEADER_LEN, 0);
-        PackBuilder { realm, buffer, chunks: Vec::new() }
+        let start = buffer.len();
+        buffer.resize(start + HEADER_LEN, 0);
+        PackBuilder { realm, start, buffer, chunks: Vec::new() }
     }
 
     /// Adds a chunk: `code` appends its coded bytes to the buffer and returns the codec, and the base if it has one.
@@ -182,7 +183,7 @@ impl PackBuilder {
 
     /// Bytes so far.
     pub fn len(&self) -> usize {
-        self.buffer.len()
+        self.buffer.len() - self.start
     }
 
     /// Whether there is no chunk in it.
@@ -195,7 +196,8 @@ impl PackBuilder {
         self.chunks.len()
     }
 
-    /// Seals every frame in place, adds padding, footer and trailer, and names the whole by its hash.
+    /// Seals every frame in place, adds padding, footer and trailer, and names the whole by its hash. The pack is the end
+    /// of the buffer, behind what was there before.
     pub fn finish(mut self, keys: &Keys) -> Result<(PackTable, Vec<u8>), getrandom::Error> {
         let mut table = Vec::new();
         put_chunks(&mut table, &self.chunks);
@@ -204,14 +206,14 @@ impl PackBuilder {
         let (mut header, key) = keys.new_object(self.realm.pack_type(), salt);
         table.resize(table.len().next_multiple_of(FOOTER_STEP), 0);
         let footer_len = table.len() + TAG_LEN;
-        let unpadded = self.buffer.len() + TAG_LEN + footer_len + TRAILER_LEN;
+        let unpadded = self.len() + TAG_LEN + footer_len + TRAILER_LEN;
         let size = unpadded.next_multiple_of(PACK_ALIGN);
         header.body_len = (size - HEADER_LEN) as u64;
-        self.buffer[..HEADER_LEN].copy_from_slice(&header.bytes());
+        let mut at = self.start + HEADER_LEN;
+        self.buffer[self.start..at].copy_from_slice(&header.bytes());
 
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.buffer[..HEADER_LEN]);
-        let mut at = HEADER_LEN;
+        hasher.update(&self.buffer[self.start..at]);
         for (number, chunk) in self.chunks.iter().enumerate() {
             let (end, number) = (at + chunk.stored as usize, number as u32);
             let frame = &mut self.buffer[at..end];
@@ -232,7 +234,7 @@ impl PackBuilder {
         hasher.update(&self.buffer[at..]);
 
         let pack = Id(*hasher.finalize().as_bytes());
-        let size = self.buffer.len() as u64;
+        let size = self.len() as u64;
         Ok((PackTable { pack, realm: self.realm, epoch: header.epoch, salt, size, chunks: self.chunks }, self.buffer))
     }
 }

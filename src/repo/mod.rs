@@ -1,5 +1,6 @@
 //! The repository: objects in a store, opened with a key. The only room that knows `object_store`.
 
+mod direct;
 pub mod fetch;
 pub mod index;
 pub mod keys;

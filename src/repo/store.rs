@@ -110,14 +110,8 @@ impl Store {
 
     /// Writes an object that must not exist yet. Finding the very same bytes there already is success.
     pub async fn put(&self, name: &str, bytes: Bytes) -> Result<()> {
-        let path = Path::from(name);
-        let done = self.inner.put_opts(&path, PutPayload::from(bytes.clone()), PutMode::Create.into()).await;
-        match done {
-            Ok(_) if bytes.len() < LARGE => Ok(()),
-            Ok(_) => {
-                self.let_go(name).await;
-                Ok(())
-            }
+        match self.create_object(name, &bytes).await {
+            Ok(()) => Ok(()),
             Err(object_store::Error::AlreadyExists { .. }) => {
                 let there = self.get(name, bytes.len() as u64).await?;
                 if there == bytes {
@@ -127,6 +121,28 @@ impl Store {
             }
             Err(e) => Err(store_error(format!("Cannot write {name} to {}", self.place), e)),
         }
+    }
+
+    async fn create_object(&self, name: &str, bytes: &Bytes) -> object_store::Result<()> {
+        if bytes.len() >= LARGE && self.create_direct(name, bytes).await? {
+            return Ok(());
+        }
+        self.inner.put_opts(&Path::from(name), PutPayload::from(bytes.clone()), PutMode::Create.into()).await?;
+        if bytes.len() >= LARGE {
+            self.let_go(name).await;
+        }
+        Ok(())
+    }
+
+    /// Writes an object past the page cache; `false`, and nothing written, where that is not possible.
+    async fn create_direct(&self, name: &str, bytes: &Bytes) -> object_store::Result<bool> {
+        let Some(path) = self.folder.as_ref().map(|folder| folder.join(name)) else { return Ok(false) };
+        let (bytes, name) = (bytes.clone(), name.to_owned());
+        let written = tokio::task::spawn_blocking(move || super::direct::create(&path, &bytes)).await?;
+        written.map_err(|e| match e.kind() {
+            std::io::ErrorKind::AlreadyExists => object_store::Error::AlreadyExists { path: name, source: e.into() },
+            _ => object_store::Error::Generic { store: "LocalFileSystem", source: e.into() },
+        })
     }
 
     /// Tells the system that an object just written will not be read soon: a night's backup must not push out of memory

@@ -1,13 +1,14 @@
 //! Writing: chunks that are not known yet go into packs, full packs to the store, acknowledged packs into the index.
 
 use super::Repository;
+use super::direct::ALIGN;
 use super::index::{Index, pack_name};
 use crate::codec::coding::{Against, Coder, Hint, Level};
 use crate::codec::envelope::{Keys, Realm};
 use crate::codec::pack::{PackBuilder, PackTable};
 use crate::error::{Error, Kind, Result};
 use crate::id::ChunkId;
-use crate::memory::large_vec;
+use crate::memory::aligned_vec;
 use crate::spec::{INDEX_CHUNKS, INDEX_PACKS, INDEX_SECONDS, MANIFEST_PACK_TARGET, PACK_CHUNKS_TARGET, codec};
 use crate::tensor::Dtype;
 use bytes::Bytes;
@@ -23,7 +24,8 @@ use tokio::sync::mpsc;
 const UPLOADS: usize = 2;
 const CLAIM_SHARDS: usize = 64;
 
-/// Buffers that go round: filled by a worker, emptied by the store. New ones cost page faults for every byte.
+/// Buffers that go round: filled by a worker, emptied by the store. New ones cost page faults for every byte. What is in
+/// them already only brings the pack to an aligned address.
 #[derive(Clone)]
 struct Pool {
     free: (channel::Sender<Vec<u8>>, channel::Receiver<Vec<u8>>),
@@ -32,23 +34,25 @@ struct Pool {
 
 impl Pool {
     fn take(&self) -> Vec<u8> {
-        self.free.1.try_recv().unwrap_or_else(|_| large_vec(self.capacity))
+        self.free.1.try_recv().unwrap_or_else(|_| aligned_vec(self.capacity, ALIGN))
     }
 }
 
 struct Pooled {
     buffer: Vec<u8>,
+    start: usize,
     pool: Pool,
 }
 
 impl AsRef<[u8]> for Pooled {
     fn as_ref(&self) -> &[u8] {
-        &self.buffer
+        &self.buffer[self.start..]
     }
 }
 
 impl Drop for Pooled {
     fn drop(&mut self) {
+        self.buffer.truncate(self.start);
         // A full pool means that there are buffers enough.
         self.pool.free.0.try_send(std::mem::take(&mut self.buffer)).ok();
     }
@@ -209,7 +213,10 @@ impl Filler {
         let failed = |e: getrandom::Error| Error::new(Kind::Internal, "Cannot seal a pack").because(format!("{e}"));
         let (table, buffer) = builder.finish(&self.writer.keys).map_err(failed)?;
         let bytes = match realm {
-            Realm::Data => Bytes::from_owner(Pooled { buffer, pool: self.writer.pool.clone() }),
+            Realm::Data => {
+                let start = buffer.len() - table.size as usize;
+                Bytes::from_owner(Pooled { buffer, start, pool: self.writer.pool.clone() })
+            }
             Realm::Manifest => Bytes::from(buffer),
         };
         // The other end is gone only after an error, which is the one that will be shown.

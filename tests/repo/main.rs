@@ -6,6 +6,7 @@ mod common;
 mod crash;
 mod damage;
 mod hostile;
+mod local;
 mod restore;
 mod round_trip;
 mod sources;
