@@ -70,6 +70,7 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
         }
         'lastgood;backup' {
             [CompletionResult]::new('--compression', '--compression', [CompletionResultType]::ParameterName, 'How hard to compress: `off` stores as it is, `auto` is fast, `max` is slow and somewhat smaller')
+            [CompletionResult]::new('--delta', '--delta', [CompletionResultType]::ParameterName, 'Whether a tensor may be stored as its difference to the one of an earlier checkpoint: `off`, or `auto` where that wins')
             [CompletionResult]::new('--tag', '--tag', [CompletionResultType]::ParameterName, 'Tags of the snapshot; repeat, or separate with commas')
             [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Label: snapshots of one host and label are a series')
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Host, instead of the name of this machine')

@@ -175,7 +175,7 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__backup)
-            opts="-n -e -x -r -p -q -v -h --init --dry-run --skip-if-unchanged --compression --tag --label --host --time --meta --exclude --exclude-file --exclude-if-present --exclude-caches --exclude-larger-than --one-file-system --repo --password-file --password-command --key-file --json --quiet --verbose --help"
+            opts="-n -e -x -r -p -q -v -h --init --dry-run --skip-if-unchanged --compression --delta --tag --label --host --time --meta --exclude --exclude-file --exclude-if-present --exclude-caches --exclude-larger-than --one-file-system --repo --password-file --password-command --key-file --json --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -183,6 +183,10 @@ _lastgood() {
             case "${prev}" in
                 --compression)
                     COMPREPLY=($(compgen -W "off auto max" -- "${cur}"))
+                    return 0
+                    ;;
+                --delta)
+                    COMPREPLY=($(compgen -W "off auto" -- "${cur}"))
                     return 0
                     ;;
                 --tag)

@@ -65,6 +65,7 @@ set edit:completion:arg-completer[lastgood] = {|@words|
         }
         &'lastgood;backup'= {
             cand --compression 'How hard to compress: `off` stores as it is, `auto` is fast, `max` is slow and somewhat smaller'
+            cand --delta 'Whether a tensor may be stored as its difference to the one of an earlier checkpoint: `off`, or `auto` where that wins'
             cand --tag 'Tags of the snapshot; repeat, or separate with commas'
             cand --label 'Label: snapshots of one host and label are a series'
             cand --host 'Host, instead of the name of this machine'

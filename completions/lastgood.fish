@@ -58,6 +58,8 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand init" -s h -l help -d 
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l compression -d 'How hard to compress: `off` stores as it is, `auto` is fast, `max` is slow and somewhat smaller' -r -f -a "off\t''
 auto\t''
 max\t''"
+complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l delta -d 'Whether a tensor may be stored as its difference to the one of an earlier checkpoint: `off`, or `auto` where that wins' -r -f -a "off\t''
+auto\t''"
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l tag -d 'Tags of the snapshot; repeat, or separate with commas' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l label -d 'Label: snapshots of one host and label are a series' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l host -d 'Host, instead of the name of this machine' -r

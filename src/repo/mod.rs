@@ -3,6 +3,7 @@
 mod direct;
 pub mod fetch;
 pub mod index;
+pub mod index_page;
 pub mod keys;
 pub mod manifest;
 pub mod reader;
