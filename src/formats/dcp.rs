@@ -23,7 +23,9 @@ impl Format for Metadata {
     }
 
     fn fits(&self, name: &[u8], head: &[u8]) -> bool {
-        name == b".metadata" && matches!(head, [0x80, ..] | [])
+        // Processes that save without each other write `__0.metadata` and so on.
+        let named = name == b".metadata" || name.starts_with(b"__") && name.ends_with(b".metadata");
+        named && matches!(head, [0x80, ..] | [])
     }
 
     fn read(&self, file: &mut Window<'_>) -> Result<Layout, Fault> {

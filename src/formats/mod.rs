@@ -30,6 +30,8 @@ use crate::tensor::Tensor;
 pub const HEAD: usize = 512;
 /// The most tensors that are told of one file.
 pub const TENSORS_MAX: usize = 1 << 18;
+/// The longest reason, in characters.
+const WHY_MAX: usize = 300;
 
 /// What is known of a file that keeps its promises.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,14 +49,20 @@ pub enum Fault {
     Unknown(String),
 }
 
+/// A reason that can be shown: names in it come from the file, whatever they are.
+fn shown(why: impl Into<String>) -> String {
+    let why: String = why.into();
+    why.chars().take(WHY_MAX).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
 /// A reason for [`Fault::Broken`].
 pub(crate) fn broken<T>(why: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault::Broken(why.into()))
+    Err(Fault::Broken(shown(why)))
 }
 
 /// A reason for [`Fault::Unknown`].
 pub(crate) fn unknown<T>(why: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault::Unknown(why.into()))
+    Err(Fault::Unknown(shown(why)))
 }
 
 /// One file format.

@@ -10,8 +10,8 @@ use super::{Fault, unknown};
 /// The most values that are made, and the most instructions that are followed.
 const VALUES_MAX: usize = 1 << 22;
 const STEPS_MAX: usize = 1 << 24;
-/// The longest pickle that is read.
-const BYTES_MAX: u64 = 128 << 20;
+/// The most bytes of texts.
+const BYTES_MAX: usize = 128 << 20;
 
 /// The number of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,6 @@ impl Pickle {
     /// Reads one pickle, up to the end of the stream or its STOP.
     pub fn read(stream: &mut Stream<'_, '_>) -> Result<Pickle, Fault> {
         let mut machine = Machine::default();
-        let start = stream.at();
         for _ in 0..STEPS_MAX {
             let instruction = stream.u8()?;
             if instruction == b'.' {
@@ -73,7 +72,7 @@ impl Pickle {
                 return Ok(Pickle { values: machine.values, root });
             }
             machine.step(instruction, stream)?;
-            if machine.values.len() > VALUES_MAX || stream.at() - start > BYTES_MAX {
+            if machine.values.len() > VALUES_MAX || machine.bytes > BYTES_MAX {
                 return unknown("its pickle has too many values");
             }
         }
@@ -185,6 +184,9 @@ mod tests {
         let nested = [b"]".repeat(1 << 20), b"a".repeat((1 << 20) - 1), b".".to_vec()].concat();
         drop(parse(&nested).unwrap());
         drop(parse(b"]q\x00h\x00a.").unwrap());
+        // One long text, recalled as the name of many things.
+        let named = [&b"X\0\0\x10\0"[..], &[b'm'; 1 << 20], b"\x94", &b"h\0h\0\x93".repeat(1 << 18), b"."].concat();
+        assert!(matches!(parse(&named), Err(Fault::Unknown(_))));
         let long = b"\x8d\xff\xff\xff\xff\xff\xff\xff\x7f.";
         assert!(matches!(parse(long), Err(Fault::Broken(_))));
         assert!(matches!(parse(&b"N".repeat(VALUES_MAX + 2)), Err(Fault::Unknown(_))));

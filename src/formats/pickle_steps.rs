@@ -7,12 +7,16 @@ use std::collections::HashMap;
 
 /// The longest line.
 const LINE_MAX: usize = 64 << 10;
+/// The longest part of a name that is put together from texts.
+const NAME_MAX: usize = 1 << 10;
 
 /// The state while reading.
 #[derive(Default)]
 pub(super) struct Machine {
     /// Every value made so far.
     pub values: Vec<Value>,
+    /// Bytes of all texts among them.
+    pub bytes: usize,
     stack: Vec<Ref>,
     marks: Vec<usize>,
     memo: HashMap<u64, Ref>,
@@ -90,6 +94,10 @@ fn literal(instruction: u8, stream: &mut Stream<'_, '_>) -> Result<Option<Value>
 
 impl Machine {
     fn push(&mut self, value: Value) {
+        self.bytes += match &value {
+            Value::Text(text) | Value::Global(text) => text.len(),
+            _ => 0,
+        };
         self.stack.push(Ref(self.values.len() as u32));
         self.values.push(value);
     }
@@ -151,7 +159,7 @@ impl Machine {
         match &mut self.values[top.0 as usize] {
             Value::List(list) => list.extend(items),
             Value::Call(call) => call.list.extend(items),
-            _ => return broken("its pickle appends to what is no list"),
+            _ => {}
         }
         Ok(())
     }
@@ -162,7 +170,7 @@ impl Machine {
         match &mut self.values[top.0 as usize] {
             Value::Dict(dict) => dict.extend(pairs),
             Value::Call(call) => call.dict.extend(pairs),
-            _ => return broken("its pickle sets an item of what is no dictionary"),
+            _ => {}
         }
         Ok(())
     }
@@ -235,7 +243,7 @@ impl Machine {
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 let part = |value: Ref| match &self.values[value.0 as usize] {
-                    Value::Text(text) => text.chars().take(LINE_MAX).collect(),
+                    Value::Text(text) => text.chars().take(NAME_MAX).collect(),
                     _ => String::new(),
                 };
                 let global = format!("{}.{}", part(module), part(name));

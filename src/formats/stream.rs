@@ -10,6 +10,7 @@ pub(super) struct Stream<'w, 'a> {
     file: &'w mut Window<'a>,
     at: u64,
     end: u64,
+    last: u64,
     piece: Vec<u8>,
     start: u64,
     next: u64,
@@ -18,7 +19,7 @@ pub(super) struct Stream<'w, 'a> {
 impl<'w, 'a> Stream<'w, 'a> {
     /// A stream of the bytes from `at` to `end`.
     pub fn new(file: &'w mut Window<'a>, at: u64, end: u64) -> Stream<'w, 'a> {
-        Stream { file, at, end, piece: Vec::new(), start: at, next: PIECE.0 }
+        Stream { file, at, end, last: end, piece: Vec::new(), start: at, next: PIECE.0 }
     }
 
     /// Where in the file it is.
@@ -67,7 +68,7 @@ impl<'w, 'a> Stream<'w, 'a> {
         let had = self.start..=self.start + self.piece.len() as u64;
         if !had.contains(&self.at) || !had.contains(&last) {
             self.next = if had.contains(&self.at) { (self.next * 2).min(PIECE.1) } else { PIECE.0 };
-            let wanted = len.max(self.next.min(self.file.len().saturating_sub(self.at)));
+            let wanted = len.max(self.next.min(self.last.min(self.file.len()).saturating_sub(self.at)));
             self.piece = self.file.get(self.at, wanted)?;
             self.start = self.at;
         }

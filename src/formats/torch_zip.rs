@@ -14,6 +14,8 @@ use std::collections::{HashMap, HashSet};
 const DEPTH_MAX: u32 = 64;
 const STEPS_MAX: usize = 1 << 22;
 const NAMES_MAX: usize = 64 << 20;
+/// The longest part of a name, in characters.
+const KEY_MAX: usize = 1 << 10;
 
 /// The format.
 pub(super) struct TorchZip;
@@ -179,7 +181,7 @@ impl Walk<'_> {
                 Key::Index(at) => keys.push(at.to_string()),
                 Key::Value(key) => match self.pickle.get(key) {
                     Value::Text(text) if matches!(&**text, "_modules" | "_parameters" | "_buffers") => {}
-                    Value::Text(text) => keys.push(text.to_string()),
+                    Value::Text(text) => keys.push(text.chars().take(KEY_MAX).collect()),
                     Value::Int(number) => keys.push(number.to_string()),
                     _ => keys.push("?".to_owned()),
                 },
