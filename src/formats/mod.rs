@@ -3,10 +3,26 @@
 //! Headers and indexes are read, never the data. Whatever a file holds, the result is a layout or a reason, after a
 //! bounded number of small reads; a format can neither stop nor alter a backup.
 
+pub mod dcp;
+mod gguf;
+mod hdf5;
+mod npy;
+mod onnx;
+mod parquet;
+mod pickle;
+mod pickle_steps;
+mod proto;
 mod safetensors;
+mod stream;
+mod tar;
+pub mod tensorflow;
+#[cfg(test)]
+mod tests;
+mod torch_zip;
 mod window;
+mod zip;
 
-pub use window::Window;
+pub use window::{ReadAt, Window, read_slice};
 
 use crate::tensor::Tensor;
 
@@ -14,6 +30,8 @@ use crate::tensor::Tensor;
 pub const HEAD: usize = 512;
 /// The most tensors that are told of one file.
 pub const TENSORS_MAX: usize = 1 << 18;
+/// The longest reason, in characters.
+const WHY_MAX: usize = 300;
 
 /// What is known of a file that keeps its promises.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,14 +49,20 @@ pub enum Fault {
     Unknown(String),
 }
 
+/// A reason that can be shown: names in it come from the file, whatever they are.
+fn shown(why: impl Into<String>) -> String {
+    let why: String = why.into();
+    why.chars().take(WHY_MAX).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
 /// A reason for [`Fault::Broken`].
 pub(crate) fn broken<T>(why: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault::Broken(why.into()))
+    Err(Fault::Broken(shown(why)))
 }
 
 /// A reason for [`Fault::Unknown`].
 pub(crate) fn unknown<T>(why: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault::Unknown(why.into()))
+    Err(Fault::Unknown(shown(why)))
 }
 
 /// One file format.
@@ -54,8 +78,23 @@ pub trait Format: Sync {
     fn read(&self, file: &mut Window<'_>) -> Result<Layout, Fault>;
 }
 
-/// Every format; the first that fits is taken.
-const FORMATS: [&dyn Format; 1] = [&safetensors::Safetensors];
+/// Every format; the first that fits is taken. Those that are told by name alone come before those that look inside.
+const FORMATS: [&dyn Format; 14] = [
+    &safetensors::Safetensors,
+    &dcp::Shard,
+    &dcp::Metadata,
+    &zip::Keras,
+    &onnx::Onnx,
+    &tensorflow::Index,
+    &tensorflow::SavedModel,
+    &npy::Npz,
+    &torch_zip::TorchZip,
+    &npy::Npy,
+    &gguf::Gguf,
+    &hdf5::Hdf5,
+    &parquet::Parquet,
+    &tar::Tar,
+];
 
 /// The format of a file, by the last component of its path and its first bytes.
 pub fn of(name: &[u8], head: &[u8]) -> Option<&'static dyn Format> {

@@ -71,12 +71,12 @@ impl Format for Safetensors {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::window::read_slice;
     use super::*;
 
     /// A small file with two tensors.
-    fn sample() -> Vec<u8> {
+    pub(in super::super) fn sample() -> Vec<u8> {
         let header = br#"{"__metadata__":{"format":"pt"},"b":{"dtype":"F32","shape":[2,1],"data_offsets":[4,12]},
             "a":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}"#;
         [&(header.len() as u64).to_le_bytes()[..], header, &[7; 12]].concat()

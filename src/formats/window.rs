@@ -57,12 +57,18 @@ impl<'a> Window<'a> {
     }
 }
 
-/// Reads a whole file that is in memory, as tests and small files are.
-pub fn read_slice(format: &dyn super::Format, bytes: &[u8]) -> Result<super::Layout, Fault> {
+/// Does something with a window on bytes that are in memory.
+pub(super) fn over<T>(bytes: &[u8], work: impl FnOnce(&mut Window<'_>) -> T) -> T {
     let mut read = |offset: u64, out: &mut [u8]| {
-        let at = offset as usize;
-        out.copy_from_slice(&bytes[at..at + out.len()]);
+        let from = offset as usize;
+        let piece = bytes.get(from..from.saturating_add(out.len())).ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        out.copy_from_slice(piece);
         Ok(())
     };
-    super::read(format, &mut Window::new(bytes.len() as u64, &mut read))
+    work(&mut Window::new(bytes.len() as u64, &mut read))
+}
+
+/// Reads a whole file that is in memory, as tests, fuzzers and small files have it.
+pub fn read_slice(format: &dyn super::Format, bytes: &[u8]) -> Result<super::Layout, Fault> {
+    over(bytes, |file| super::read(format, file))
 }
