@@ -82,3 +82,30 @@ pub(super) fn check(place: Place<'_>, faults: &mut Vec<String>) {
 fn promised(_content: &[u8]) -> Option<BTreeMap<String, u64>> {
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Seen;
+    use super::super::tests::{damaged, file, good};
+
+    fn step(step: u64) -> Vec<Seen> {
+        let names = [".metadata", "__0_0.distcp", "__1_0.distcp", "__3_0.distcp"];
+        names.map(|name| file(&format!("run/step-{step}/{name}"), 1000)).to_vec()
+    }
+
+    #[test]
+    fn good_ones_are_complete() {
+        let expected = [10, 20].map(|step| (format!("run/step-{step}"), "PyTorch distributed", Some(step)));
+        assert_eq!(good([step(10), step(20)].concat()), expected);
+        assert_eq!(good(vec![file("a/.metadata", 9)]), []);
+        assert_eq!(good(vec![file("a/.metadata", 9), file("a/__0_0.distcp", 9), file("a/__1_0.distcp", 0)]).len(), 1);
+    }
+
+    #[test]
+    fn damages_are_told() {
+        let seen = [step(10), step(20)].concat();
+        let one = |name: &str| format!("run/step-20/{name}");
+        damaged(&seen, "run/step-20", &[("lose", &one(".metadata")), ("add", &one(".metadata.tmp"))]);
+        damaged(&seen, "run/step-20", &[("lose", &one("__3_0.distcp")), ("break", &one("__0_0.distcp"))]);
+    }
+}

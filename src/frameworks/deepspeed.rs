@@ -134,3 +134,65 @@ fn check(place: Place<'_>, faults: &mut Vec<String>) {
         (None, _) => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Seen;
+    use super::super::tests::{damaged, faults, file, good, text};
+
+    fn tag(step: u64, stage: u8, ranks: u64) -> Vec<Seen> {
+        let top = format!("run/global_step{step}");
+        let optimizer = (0..ranks).map(|rank| format!("{top}/zero_pp_rank_{rank}_mp_rank_00_optim_states.pt"));
+        let model = match stage {
+            3 => (0..ranks).map(|rank| format!("{top}/zero_pp_rank_{rank}_mp_rank_00_model_states.pt")).collect(),
+            _ => vec![format!("{top}/mp_rank_00_model_states.pt")],
+        };
+        optimizer.chain(model).map(|path| Seen { mtime: step as i64, ..file(&path, 8000 / ranks) }).collect()
+    }
+
+    fn latest(step: u64) -> Vec<Seen> {
+        vec![Seen { mtime: step as i64, ..text("run/latest", &format!("global_step{step}\n")) }]
+    }
+
+    #[test]
+    fn good_ones_are_complete() {
+        for (stage, ranks) in [(1, 4), (3, 4), (3, 1)] {
+            let found = good([tag(10, stage, ranks), tag(20, stage, ranks), latest(20)].concat());
+            let expected = [10, 20].map(|step| (format!("run/global_step{step}"), "DeepSpeed", Some(step)));
+            assert_eq!(found, expected);
+        }
+        // More or fewer processes than before; set back, so that a later step is the older one; saved without `latest`.
+        assert_eq!(good([tag(10, 3, 8), tag(20, 3, 4), tag(30, 3, 8), latest(30)].concat()).len(), 3);
+        let set_back = [tag(30, 3, 4), tag(20, 3, 4), vec![Seen { mtime: 40, ..latest(20)[0].clone() }]].concat();
+        assert_eq!(good(set_back).len(), 2);
+        assert_eq!(good([tag(10, 3, 4), tag(20, 3, 4)].concat()).len(), 2);
+        let moe = ["layer_0_expert_0_mp_rank_00_model_states.pt", "layer_0_expert_1_mp_rank_00_model_states.pt"];
+        let moe = moe.map(|name| file(&format!("run/global_step5/{name}"), 9)).to_vec();
+        let rest = ["mp_rank_00_model_states.pt", "expp_rank_0_mp_rank_00_optim_states.pt"];
+        let rest = rest.map(|name| file(&format!("run/global_step5/{name}"), 9)).to_vec();
+        assert_eq!(good([moe, rest, vec![Seen { mtime: 100, ..latest(5)[0].clone() }]].concat()).len(), 1);
+    }
+
+    #[test]
+    fn damages_are_told() {
+        let three = [tag(10, 3, 4), tag(20, 3, 4), latest(20)].concat();
+        let one = [tag(10, 1, 4), tag(20, 1, 4), latest(20)].concat();
+        for rank in 0..4 {
+            let optimizer = format!("run/global_step20/zero_pp_rank_{rank}_mp_rank_00_optim_states.pt");
+            let model = format!("run/global_step20/zero_pp_rank_{rank}_mp_rank_00_model_states.pt");
+            damaged(&three, "run/global_step20", &[("lose", &optimizer), ("lose", &model), ("empty", &model)]);
+            damaged(&one, "run/global_step20", &[("lose", &optimizer), ("break", &optimizer), ("empty", &optimizer)]);
+        }
+        damaged(&one, "run/global_step20", &[("lose", "run/global_step20/mp_rank_00_model_states.pt")]);
+        damaged(&one, "run/global_step20", &[("empty", "run/latest"), ("add", "run/global_step20/x.pt.tmp")]);
+        damaged(&[tag(5, 1, 2), latest(5)].concat(), "run/global_step5", &[("lose", "run/latest")]);
+    }
+
+    #[test]
+    fn a_tag_that_latest_does_not_name_yet_is_not_complete() {
+        let found = faults([tag(10, 3, 2), tag(20, 3, 2), latest(10)].concat());
+        assert_eq!(found, ["run/global_step20: latest still names global_step10: it is written last"]);
+        let found = faults([tag(10, 3, 2), latest(20)].concat());
+        assert_eq!(found, ["run/global_step20: latest names global_step20, which is not there"]);
+    }
+}

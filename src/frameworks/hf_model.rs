@@ -126,3 +126,50 @@ pub(super) fn missing(set: &[Shard<'_>]) -> Vec<String> {
     let missing = (1..=first.of).filter(|number| !have.contains(number)).take(8);
     missing.map(|number| String::from_utf8_lossy(&first.sibling(number)).into_owned()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Seen;
+    use super::super::tests::{damaged, faults, file, good, text};
+
+    fn index(path: &str, total: u64, shards: &[&str]) -> Seen {
+        let map: Vec<String> = shards.iter().map(|shard| format!(r#""{shard}.weight": "{shard}""#)).collect();
+        text(path, &format!(r#"{{"metadata": {{"total_size": {total}}}, "weight_map": {{{}}}}}"#, map.join(",")))
+    }
+
+    fn sharded() -> Vec<Seen> {
+        let shards = ["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"];
+        let files = shards.map(|shard| file(&format!("m/{shard}"), 1000));
+        let index = index("m/pytorch_model.bin.index.json", 1900, &shards);
+        [&files[..], &[index, file("m/config.json", 9)]].concat()
+    }
+
+    #[test]
+    fn good_ones_are_complete() {
+        let model = |path: &str| (path.to_owned(), "Hugging Face model", None);
+        assert_eq!(good(sharded()), [model("m")]);
+        assert_eq!(good(vec![file("m/config.json", 9), file("m/model.safetensors", 99)]), [model("m")]);
+        assert_eq!(good(vec![file("config.json", 9), file("x.txt", 9)]), []);
+        let pipeline = ["unet/config.json", "unet/diffusion_pytorch_model.safetensors", "model_index.json"];
+        assert_eq!(good(pipeline.map(|path| file(path, 9)).to_vec()), [model("unet")]);
+    }
+
+    #[test]
+    fn an_index_of_a_format_that_was_not_fetched_is_no_fault() {
+        let other = index("m/pytorch_model.bin.index.json", 9000, &["pytorch_model-00001-of-00001.bin"]);
+        let quantized = index("m/model.safetensors.index.json", 9000, &["model.safetensors"]);
+        assert_eq!(good(vec![other, quantized, file("m/model.safetensors", 99), file("m/config.json", 9)]).len(), 1);
+    }
+
+    #[test]
+    fn damages_are_told() {
+        let shard = "m/pytorch_model-00002-of-00002.bin";
+        let index = "m/pytorch_model.bin.index.json";
+        damaged(&sharded(), "m", &[("lose", shard), ("cut", shard), ("empty", shard), ("break", shard)]);
+        damaged(&sharded(), "m", &[("lose", index), ("cut", index), ("empty", index)]);
+        let left = sharded().into_iter().filter(|seen| !seen.path.ends_with(b".bin")).collect();
+        assert_eq!(faults(left).len(), 2);
+        let names = ["model-00001-of-00003.safetensors", "model-00003-of-00003.safetensors", "config.json"];
+        assert_eq!(faults(names.map(|name| file(name, 9)).to_vec()), [": model-00002-of-00003.safetensors is missing"]);
+    }
+}

@@ -117,3 +117,82 @@ pub(super) fn state(place: Place<'_>) -> Option<(Option<u64>, BTreeMap<String, f
         .extend(state["best_metric"].as_f64().filter(|best| best.is_finite()).map(|best| ("best_metric".into(), best)));
     Some((state["global_step"].as_u64(), metrics))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{damaged, faults, file, good, judged, text};
+    use super::super::{Seen, names};
+
+    fn checkpoint(step: u64, parts: &[&str]) -> Vec<Seen> {
+        let state = format!(
+            r#"{{"global_step": {step}, "best_metric": 0.5, "log_history": [
+            {{"eval_loss": 1.5, "epoch": 1.0}}, {{"eval_loss": 0.75, "eval_nan": NaN}}, {{"loss": NaN}}]}}"#
+        );
+        let all = parts.iter().map(|part| file(&format!("run/checkpoint-{step}/{part}"), 1 << 21));
+        all.chain([text(&format!("run/checkpoint-{step}/trainer_state.json"), &state)]).collect()
+    }
+
+    const FULL: [&str; 6] =
+        ["config.json", "model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "training_args.bin"];
+
+    #[test]
+    fn good_ones_are_complete() {
+        let both = [checkpoint(500, &FULL), checkpoint(1000, &FULL)].concat();
+        let steps = [1000, 500].map(|step| (format!("run/checkpoint-{step}"), "Hugging Face", Some(step)));
+        assert_eq!(good(both.clone()), steps);
+        let metrics = &judged(both)[0].metrics;
+        assert_eq!(
+            metrics.iter().map(|(name, value)| (&name[..], *value)).collect::<Vec<_>>(),
+            [("best_metric", 0.5), ("eval_loss", 0.75)]
+        );
+        let model_only = ["config.json", "model.safetensors", "training_args.bin"];
+        assert_eq!(good([checkpoint(1, &model_only), checkpoint(2, &model_only)].concat()).len(), 2);
+        let adapter =
+            ["adapter_config.json", "adapter_model.safetensors", "optimizer.pt", "rng_state_0.pth", "rng_state_1.pth"];
+        assert_eq!(good(checkpoint(7, &adapter)).len(), 1);
+        let fsdp = [
+            "pytorch_model_fsdp_0/.metadata",
+            "pytorch_model_fsdp_0/__0_0.distcp",
+            "optimizer_0/.metadata",
+            "optimizer_0/__0_0.distcp",
+        ];
+        assert_eq!(good(checkpoint(8, &fsdp)).len(), 1);
+    }
+
+    #[test]
+    fn the_models_of_a_run_are_beside_its_checkpoints() {
+        let parts = ["run/config.json", "run/model.safetensors"].map(|path| file(path, 9));
+        let seen = [checkpoint(5, &FULL), parts.to_vec(), vec![text("run/trainer_state.json", "{\"global_step\":5}")]]
+            .concat();
+        let found = good(seen);
+        assert_eq!(found[0], ("run".to_owned(), "Hugging Face model", Some(5)));
+        assert_eq!(found.len(), 2);
+    }
+
+    #[test]
+    fn damages_are_told() {
+        let seen = [checkpoint(500, &FULL), checkpoint(1000, &FULL)].concat();
+        let one = |name: &str| format!("run/checkpoint-1000/{name}");
+        for name in ["model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"] {
+            damaged(&seen, "run/checkpoint-1000", &[("lose", &one(name)), ("empty", &one(name))]);
+        }
+        let more = [one("trainer_state.json"), one("model.safetensors"), one("model.safetensors.tmp")];
+        damaged(&seen, "run/checkpoint-1000", &[("cut", &more[0]), ("break", &more[1]), ("add", &more[2])]);
+        damaged(&seen, "run/tmp-checkpoint-1500", &[("add", "run/tmp-checkpoint-1500/config.json")]);
+        let ranks = ["model.safetensors", "rng_state_0.pth", "rng_state_2.pth"];
+        assert_eq!(faults(checkpoint(3, &ranks)), ["run/checkpoint-3: rng_state_1.pth is missing"]);
+    }
+
+    #[test]
+    fn what_accelerate_saves_needs_no_state() {
+        let parts = ["unet/model.safetensors", "optimizer.bin", "random_states_0.pkl", "random_states_1.pkl"];
+        let seen: Vec<Seen> = parts.iter().map(|part| file(&format!("checkpoint-5/{part}"), 9)).collect();
+        assert_eq!(good(seen.clone()), [("checkpoint-5".to_owned(), "Hugging Face", Some(5))]);
+        damaged(
+            &seen,
+            "checkpoint-5",
+            &[("lose", "checkpoint-5/random_states_0.pkl"), ("lose", "checkpoint-5/unet/model.safetensors")],
+        );
+        assert_eq!(names::family(b"checkpoint-5"), b"checkpoint-#");
+    }
+}

@@ -36,3 +36,37 @@ fn repo(place: Place<'_>) -> Option<Place<'_>> {
     let repo = place.above()?.above()?;
     (place.above()?.name() == b"snapshots" && repo.name().starts_with(b"models--")).then_some(repo)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Seen;
+    use super::super::tests::{damaged, faults, file, good, link};
+
+    const BLOB: &str = "0123456789abcdef0123456789abcdef01234567";
+    const REVISION: &str = "hub/models--a--b/snapshots/r1";
+
+    fn cache() -> Vec<Seen> {
+        let blob = format!("hub/models--a--b/blobs/{BLOB}");
+        let to = format!("../../blobs/{BLOB}");
+        let links = ["config.json", "model.safetensors"].map(|name| link(&format!("{REVISION}/{name}"), &to));
+        [&links[..], &[file(&blob, 99)]].concat()
+    }
+
+    #[test]
+    fn good_ones_are_complete() {
+        assert_eq!(good(cache()), [(REVISION.to_owned(), "Hugging Face hub", None)]);
+    }
+
+    #[test]
+    fn damages_are_told() {
+        let blob = format!("hub/models--a--b/blobs/{BLOB}");
+        damaged(&cache(), REVISION, &[("lose", &blob), ("empty", &blob), ("break", &blob)]);
+        damaged(&cache(), REVISION, &[("add", "hub/models--a--b/blobs/x.incomplete")]);
+        let outside = [cache(), vec![link(&format!("{REVISION}/more.safetensors"), "/elsewhere/store/x")]].concat();
+        assert_eq!(faults(outside), [format!("{REVISION}: more.safetensors points outside of what is backed up")]);
+        let old =
+            Seen { mtime: 5, ..link("hub/models--a--b/snapshots/r0/config.json", &format!("../../blobs/{BLOB}")) };
+        let two = [cache(), vec![old, file("hub/models--a--b/blobs/x.incomplete", 5)]].concat();
+        assert_eq!(faults(two), [format!("{REVISION}: blobs/x.incomplete is an unfinished download")]);
+    }
+}

@@ -49,3 +49,38 @@ fn is_ours(name: &[u8]) -> bool {
 fn step(name: &[u8]) -> Option<u64> {
     names::number_after(name, b"step=")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{damaged, file, good, link, text};
+
+    #[test]
+    fn good_ones_are_complete() {
+        let seen = vec![file("c/epoch=3-step=1000.ckpt", 9), link("c/last.ckpt", "epoch=3-step=1000.ckpt")];
+        let expected = [("epoch=3-step=1000", Some(1000)), ("last", None)];
+        assert_eq!(good(seen), expected.map(|(name, step)| (format!("c/{name}.ckpt"), "Lightning", step)));
+        let names = ["meta.pt", ".metadata", "__0_0.distcp"];
+        let sharded = names.map(|name| file(&format!("c/epoch=0-step=3.ckpt/{name}"), 9)).to_vec();
+        assert_eq!(good(sharded.clone()), [("c/epoch=0-step=3.ckpt".to_owned(), "Lightning", Some(3))]);
+        let lost = names.map(|name| ("lose", format!("c/epoch=0-step=3.ckpt/{name}")));
+        lost.iter().for_each(|(how, path)| damaged(&sharded, "c/epoch=0-step=3.ckpt", &[(how, path)]));
+        let top = "c/epoch=1-step=9.ckpt";
+        let parts = ["mp_rank_00_model_states.pt", "zero_pp_rank_0_mp_rank_00_optim_states.pt"];
+        let parts = parts.map(|part| file(&format!("{top}/checkpoint/{part}"), 9)).to_vec();
+        let deepspeed = [parts, vec![text(&format!("{top}/latest"), "checkpoint")]].concat();
+        assert_eq!(good(deepspeed.clone()), [(top.to_owned(), "Lightning", Some(9))]);
+        damaged(&deepspeed, top, &[("lose", &format!("{top}/latest"))]);
+    }
+
+    #[test]
+    fn damages_are_told() {
+        let seen = [file("c/epoch=3-step=10.ckpt", 9), link("c/last.ckpt", "epoch=3-step=10.ckpt")];
+        damaged(
+            &seen,
+            "c/epoch=3-step=10.ckpt",
+            &[("empty", "c/epoch=3-step=10.ckpt"), ("break", "c/epoch=3-step=10.ckpt")],
+        );
+        damaged(&seen, "c/last.ckpt", &[("lose", "c/epoch=3-step=10.ckpt")]);
+        damaged(&seen, "c/last.ckpt.tmp", &[("add", "c/last.ckpt.tmp")]);
+    }
+}

@@ -137,3 +137,59 @@ fn check_ranks(place: Place<'_>, own: &[(Vec<u64>, Place<'_>)], faults: &mut Vec
         format!("it has {have} files of ranks, but {name} has {}, and more data", other.len())
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Seen;
+    use super::super::tests::{damaged, faults, file, good, text};
+
+    fn tracker(step: u64) -> Vec<Seen> {
+        vec![Seen { mtime: step as i64, ..text("run/latest_checkpointed_iteration.txt", &step.to_string()) }]
+    }
+
+    fn iteration(step: u64, parts: &[&str]) -> Vec<Seen> {
+        let seen = |part: &&str| Seen { mtime: step as i64, ..file(&format!("run/iter_{step:07}/{part}"), 1000) };
+        parts.iter().map(seen).collect()
+    }
+
+    const RANKS: [&str; 4] = [
+        "mp_rank_00_000/model_optim_rng.pt",
+        "mp_rank_00_001/model_optim_rng.pt",
+        "mp_rank_01_000/model_optim_rng.pt",
+        "mp_rank_01_001/model_optim_rng.pt",
+    ];
+    const DISTRIBUTED: [&str; 5] = ["common.pt", "metadata.json", ".metadata", "__0_0.distcp", "__1_1.distcp"];
+
+    #[test]
+    fn good_ones_are_complete() {
+        for parts in [&RANKS[..], &DISTRIBUTED, &["mp_rank_00/model_optim_rng.pt"]] {
+            let found = good([iteration(10, parts), iteration(20, parts), tracker(20)].concat());
+            let expected = [10, 20].map(|step| (format!("run/iter_{step:07}"), "Megatron", Some(step)));
+            assert_eq!(found, expected);
+        }
+        let release = file("run/release/mp_rank_00/model_optim_rng.pt", 9);
+        let seen = vec![release, text("run/latest_checkpointed_iteration.txt", "release")];
+        assert_eq!(good(seen), [("run/release".to_owned(), "Megatron", None)]);
+    }
+
+    #[test]
+    fn damages_are_told() {
+        let ranks = [iteration(10, &RANKS), iteration(20, &RANKS), tracker(20)].concat();
+        for rank in RANKS.map(|rank| format!("run/iter_0000020/{rank}")) {
+            damaged(&ranks, "run/iter_0000020", &[("lose", &rank), ("empty", &rank), ("break", &rank)]);
+        }
+        let distributed = [iteration(10, &DISTRIBUTED), iteration(20, &DISTRIBUTED), tracker(20)].concat();
+        for part in ["metadata.json", ".metadata", "__0_0.distcp", "__1_1.distcp"] {
+            damaged(&distributed, "run/iter_0000020", &[("lose", &format!("run/iter_0000020/{part}"))]);
+        }
+        let one = [iteration(20, &DISTRIBUTED), tracker(20)].concat();
+        damaged(&one, "run/iter_0000020", &[("lose", "run/latest_checkpointed_iteration.txt")]);
+        let early = [iteration(10, &RANKS), iteration(20, &RANKS), tracker(10)].concat();
+        assert_eq!(faults(early).len(), 1);
+        let lost = faults([iteration(10, &RANKS), tracker(20)].concat());
+        assert_eq!(
+            lost,
+            ["run/iter_0000020: latest_checkpointed_iteration.txt names iter_0000020, which is not there"]
+        );
+    }
+}

@@ -111,3 +111,46 @@ fn check(place: Place<'_>, faults: &mut Vec<String>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Seen;
+    use super::super::tests::{damaged, faults, file, good, judged, text};
+
+    fn step(step: u64, bucket: bool) -> Vec<Seen> {
+        let metadata = r#"{"metrics": {"loss": 0.5}, "init_timestamp_nsecs": 1, "commit_timestamp_nsecs": 2}"#;
+        let names =
+            ["params/_METADATA", "params/manifest.ocdbt", "params/_sharding", "params/ocdbt.process_0/manifest.ocdbt"];
+        let more = ["commit_success.txt", "params/commit_success.txt"].iter().filter(|_| bucket);
+        let files = names.iter().chain(more).map(|name| file(&format!("run/{step}/{name}"), 9));
+        files.chain([text(&format!("run/{step}/_CHECKPOINT_METADATA"), metadata)]).collect()
+    }
+
+    #[test]
+    fn good_ones_are_complete() {
+        for bucket in [false, true] {
+            let expected = [100, 200].map(|step| (format!("run/{step}"), "Orbax", Some(step)));
+            assert_eq!(good([step(100, bucket), step(200, bucket)].concat()), expected);
+        }
+        assert_eq!(judged(step(5, false))[0].metrics["loss"], 0.5);
+        assert_eq!(good(vec![file("run/7/default/_METADATA", 9), file("run/7/default/manifest.ocdbt", 9)]).len(), 1);
+        assert_eq!(good(vec![text("run/7/_CHECKPOINT_METADATA", r#"{"commit_timestamp_nsecs": null}"#)]).len(), 1);
+    }
+
+    #[test]
+    fn damages_are_told() {
+        let seen = [step(100, true), step(200, true)].concat();
+        let names = ["_CHECKPOINT_METADATA", "commit_success.txt", "params/_METADATA", "params/manifest.ocdbt"];
+        for name in names.map(|name| format!("run/200/{name}")) {
+            damaged(&seen, "run/200", &[("lose", &name)]);
+        }
+        damaged(&seen, "run/200", &[("cut", "run/200/_CHECKPOINT_METADATA")]);
+        damaged(&seen, "run/300.orbax-checkpoint-tmp-17", &[("add", "run/300.orbax-checkpoint-tmp-17/params/d/x")]);
+        damaged(&seen, "run/200", &[("add", "run/200/state.orbax-checkpoint-tmp-17/x")]);
+        let late =
+            text("run/300/_CHECKPOINT_METADATA", r#"{"init_timestamp_nsecs": 1, "commit_timestamp_nsecs": null}"#);
+        assert!(
+            faults([step(100, false), vec![late]].concat()).iter().any(|fault| fault.contains("no time of the end"))
+        );
+    }
+}

@@ -46,3 +46,29 @@ fn is_alone(name: &[u8], seen: &Seen) -> bool {
     let small = name.ends_with(b".bin") && seen.size < BIN_MIN && seen.broken.is_none();
     hf_model::is_model(name) && !other && !small
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{damaged, dir, file, good};
+
+    #[test]
+    fn good_ones_are_complete() {
+        let names = ["a.gguf", "b.onnx", "c.pt", "d.safetensors", "q-00001-of-00002.gguf"];
+        let mut seen = names.map(|name| file(&format!("m/{name}"), 9)).to_vec();
+        seen.extend([file("m/q-00002-of-00002.gguf", 9), file("m/small.bin", 9), file("m/optimizer.pt", 9), dir("m")]);
+        assert_eq!(good(seen), names.map(|name| (format!("m/{name}"), "file", None)));
+        assert_eq!(good(vec![file("big.bin", 2 << 20)]).len(), 1);
+    }
+
+    #[test]
+    fn damages_are_told() {
+        let seen = ["m/a.gguf", "m/q-00001-of-00002.gguf", "m/q-00002-of-00002.gguf"].map(|path| file(path, 9));
+        damaged(&seen, "m/a.gguf", &[("empty", "m/a.gguf"), ("break", "m/a.gguf")]);
+        damaged(
+            &seen,
+            "m/q-00001-of-00002.gguf",
+            &[("lose", "m/q-00001-of-00002.gguf"), ("lose", "m/q-00002-of-00002.gguf")],
+        );
+        damaged(&seen, "m/c.pth.part", &[("add", "m/c.pth.part")]);
+    }
+}

@@ -82,7 +82,7 @@ fn one<'a>(place: Place<'a>, free: &Free<'a>, prefix: &[u8]) -> Claim<'a> {
         claim.faults.push("its data are parts of sets of different sizes".into());
     }
     let have: BTreeSet<u64> = shards.iter().map(|shard| shard.number).collect();
-    for first in shards.first() {
+    if let Some(first) = shards.first() {
         let missing = (0..first.of).filter(|number| !have.contains(number)).take(8);
         claim.faults.extend(missing.map(|number| format!("{} is missing", told(&first.sibling(number)))));
     }
@@ -115,4 +115,42 @@ fn newest(place: Place<'_>) -> Option<&[u8]> {
 /// `crate::formats::tensorflow::shards(content).ok()`.
 fn promised(_content: &[u8]) -> Option<BTreeMap<u32, u64>> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Seen;
+    use super::super::tests::{damaged, file, good, text};
+
+    fn prefix(prefix: &str) -> Vec<Seen> {
+        let names = ["index", "data-00000-of-00002", "data-00001-of-00002"];
+        names.map(|name| file(&format!("{prefix}.{name}"), 100)).to_vec()
+    }
+
+    #[test]
+    fn good_ones_are_complete() {
+        let state = text("t/checkpoint", "model_checkpoint_path: \"ckpt-2\"\nall_model_checkpoint_paths: \"ckpt-1\"\n");
+        let seen = [prefix("t/ckpt-1"), prefix("t/ckpt-2"), vec![state]].concat();
+        assert_eq!(good(seen), [1, 2].map(|step| (format!("t/ckpt-{step}"), "TensorFlow", Some(step))));
+        let saved = [prefix("s/variables/variables"), vec![file("s/saved_model.pb", 9)]].concat();
+        assert_eq!(good(saved), [("s".to_owned(), "TensorFlow", None)]);
+        assert_eq!(good(vec![file("faiss.index", 9), file("checkpoint", 9)]), []);
+    }
+
+    #[test]
+    fn damages_are_told() {
+        let state = text("t/checkpoint", "model_checkpoint_path: \"ckpt-2\"\n");
+        let seen = [prefix("t/ckpt-1"), prefix("t/ckpt-2"), vec![state.clone()]].concat();
+        for name in ["index", "data-00000-of-00002", "data-00001-of-00002"] {
+            damaged(&seen, "t/ckpt-2", &[("lose", &format!("t/ckpt-2.{name}"))]);
+        }
+        damaged(&[prefix("t/ckpt-1"), vec![state]].concat(), "t/ckpt-2", &[("cut", "t/ckpt-1.index")]);
+        let saved = [prefix("s/variables/variables"), vec![file("s/saved_model.pb", 9)]].concat();
+        damaged(&saved, "s", &[("lose", "s/saved_model.pb"), ("empty", "s/saved_model.pb")]);
+        damaged(
+            &saved,
+            "s",
+            &[("lose", "s/variables/variables.data-00001-of-00002"), ("lose", "s/variables/variables.index")],
+        );
+    }
 }
