@@ -120,8 +120,8 @@ pub(super) fn state(place: Place<'_>) -> Option<(Option<u64>, BTreeMap<String, f
 
 #[cfg(test)]
 mod tests {
+    use super::super::Seen;
     use super::super::tests::{damaged, faults, file, good, judged, text};
-    use super::super::{Seen, names};
 
     fn checkpoint(step: u64, parts: &[&str]) -> Vec<Seen> {
         let state = format!(
@@ -193,6 +193,5 @@ mod tests {
             "checkpoint-5",
             &[("lose", "checkpoint-5/random_states_0.pkl"), ("lose", "checkpoint-5/unet/model.safetensors")],
         );
-        assert_eq!(names::family(b"checkpoint-5"), b"checkpoint-#");
     }
 }

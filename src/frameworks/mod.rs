@@ -164,7 +164,8 @@ fn in_unfinished(path: &[u8]) -> bool {
 
 /// Finds every checkpoint among files that are sorted by path, and judges it.
 ///
-/// A file belongs to one checkpoint only. A directory that is one checkpoint owns all that is below, and what is found
+/// Wanted are all files and links in which there is [`interest`], and all directories: that a marker is missing is told
+/// only of a directory that was listed. A file belongs to one checkpoint only. A directory that is one checkpoint owns all that is below, and what is found
 /// wrong there, for instance in the DeepSpeed directory of a Trainer's checkpoint, is a fault of that one.
 pub fn judge(seen: &[Seen]) -> Vec<Checkpoint> {
     let tree = Tree::new(seen);

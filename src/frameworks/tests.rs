@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 /// A file of some bytes.
 pub(super) fn file(path: &str, size: u64) -> Seen {
@@ -18,13 +19,12 @@ pub(super) fn link(path: &str, to: &str) -> Seen {
     Seen { link: Some(to.into()), ..file(path, to.len() as u64) }
 }
 
-/// A directory.
-pub(super) fn dir(path: &str) -> Seen {
-    Seen { path: path.into(), directory: true, ..Seen::default() }
-}
-
 /// What is judged, after each file has been asked for, as a backup would.
 pub(super) fn judged(mut seen: Vec<Seen>) -> Vec<Checkpoint> {
+    let above =
+        |path: &[u8]| (0..path.len()).filter(|at| path[*at] == b'/').map(|at| path[..at].to_vec()).collect::<Vec<_>>();
+    let dirs: BTreeSet<Vec<u8>> = seen.iter().flat_map(|seen| above(&seen.path)).collect();
+    seen.extend(dirs.into_iter().map(|path| Seen { path, directory: true, ..Seen::default() }));
     seen.sort_by(|a, b| a.path.split(|c| *c == b'/').cmp(b.path.split(|c| *c == b'/')));
     seen.retain(|seen| seen.directory || interest(&seen.path, seen.size) != Interest::Nothing);
     for seen in seen.iter_mut().filter(|seen| interest(&seen.path, seen.size) == Interest::Name) {
