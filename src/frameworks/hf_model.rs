@@ -29,10 +29,15 @@ impl Framework for Model {
         }
     }
 
+    fn is_marker(&self, name: &[u8]) -> bool {
+        is_index(name)
+    }
+
     fn find<'a>(&self, place: Place<'a>, free: &Free<'a>) -> Vec<Claim<'a>> {
         let weights = free.keys().any(|name| is_model(name));
         let configured = CONFIGS.iter().any(|name| free.contains_key(name));
-        if !free.keys().any(|name| is_index(name)) && !(configured && weights) {
+        let indexed = free.keys().any(|name| is_index(name));
+        if !(indexed || configured && weights) {
             return Vec::new();
         }
         let mut claim = Claim::of(place.path().to_vec(), free.values().copied().collect());
@@ -69,7 +74,7 @@ pub(super) fn check(place: Place<'_>, faults: &mut Vec<String>) -> bool {
         let shards: BTreeSet<&str> = map.values().filter_map(|shard| shard.as_str()).collect();
         let missing: Vec<&&str> = shards.iter().filter(|shard| !place.has(shard.as_bytes())).collect();
         let other = |name: &&[u8]| is_model(name) && !shards.iter().any(|shard| shard.as_bytes() == *name);
-        if missing.len() == shards.len() && place.files().keys().any(|name| other(name)) {
+        if missing.len() == shards.len() && place.files().keys().any(other) {
             continue;
         }
         faults.extend(missing.iter().map(|shard| format!("{shard} is missing: {told} names it")));
@@ -112,7 +117,7 @@ fn check_sets(place: Place<'_>, listed: &BTreeSet<&[u8]>, faults: &mut Vec<Strin
 
 /// Names that are parts of sets, by set.
 pub(super) fn sets<'a>(names: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<Shard<'a>>> {
-    let mut sets: BTreeMap<(&[u8], u64, &[u8]), Vec<Shard>> = BTreeMap::new();
+    let mut sets: BTreeMap<_, Vec<Shard<'a>>> = BTreeMap::new();
     for shard in names.filter_map(Shard::parse) {
         sets.entry((shard.before, shard.of, shard.after)).or_default().push(shard);
     }

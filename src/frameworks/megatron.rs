@@ -27,7 +27,7 @@ impl Framework for Megatron {
     }
 
     fn is_marker(&self, name: &[u8]) -> bool {
-        name == TRACKER
+        name == TRACKER || name == b"metadata.json"
     }
 
     fn find<'a>(&self, place: Place<'a>, _free: &Free<'a>) -> Vec<Claim<'a>> {
@@ -97,7 +97,7 @@ fn check(place: Place<'_>, faults: &mut Vec<String>) {
             faults.push("latest_checkpointed_iteration.txt still names an earlier one: it is written last".into());
         }
         Some(_) => {}
-        None if parent.dirs().filter(|dir| is_iteration(*dir)).count() == 1 => {
+        None if parent.dirs().filter(|dir| is_iteration(*dir)).take(2).count() == 1 => {
             faults.push("latest_checkpointed_iteration.txt is missing: it is written last".into());
         }
         None => {}

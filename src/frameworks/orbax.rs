@@ -74,10 +74,11 @@ fn is_process(name: &[u8]) -> bool {
 fn is_step(place: Place<'_>) -> bool {
     let numbered = |place: Place<'_>| names::last_number(place.name()).is_some();
     let items = || place.dirs().any(|dir| !numbered(dir) && !unfinished(dir.name()) && is_item(dir));
-    let beside = || place.siblings().iter().any(|sibling| sibling.has(METADATA) && place.known());
+    let beside = || place.siblings().iter().any(|sibling| sibling.has(METADATA));
+    let used = !place.files().is_empty() || place.dirs().next().is_some();
     MARKERS.iter().any(|name| place.has(name))
         || (is_item(place) && !is_process(place.name()))
-        || numbered(place) && (items() || beside())
+        || used && numbered(place) && (items() || beside())
 }
 
 /// The describing and closing files of a step and of its items.

@@ -8,7 +8,7 @@ const DEPTH_MAX: usize = 256;
 /// So many links one after another are followed.
 const LINKS_MAX: usize = 8;
 /// So many neighbours of a checkpoint are compared with it.
-const SIBLINGS_MAX: usize = 16;
+const SIBLINGS_MAX: usize = 8;
 
 struct Dir<'a> {
     path: &'a [u8],
@@ -143,7 +143,7 @@ impl<'a> Place<'a> {
         self.here().files.get(name).copied()
     }
 
-    /// Whether it has this file, whole enough to be opened.
+    /// Whether it has this file.
     pub fn has(self, name: &[u8]) -> bool {
         self.file(name).is_some()
     }
@@ -178,8 +178,8 @@ impl<'a> Place<'a> {
         let Some(parent) = self.here().parent else { return Vec::new() };
         let (dirs, own) = (&self.tree.dirs[parent].dirs, names::family(self.name()));
         let name = self.name();
-        let before = dirs.range(..name).rev().take(4 * SIBLINGS_MAX);
-        let after = dirs.range(name..).skip(1).take(4 * SIBLINGS_MAX);
+        let before = dirs.range(..name).rev().take(2 * SIBLINGS_MAX);
+        let after = dirs.range(name..).skip(1).take(2 * SIBLINGS_MAX);
         let alike = before.chain(after).filter(|(name, _)| names::family(name) == own);
         alike.take(SIBLINGS_MAX).map(|(_, at)| Place { tree: self.tree, at: *at }).collect()
     }
