@@ -17,6 +17,8 @@ pub enum Kind {
     WrongKey,
     /// No snapshot, or no path in it, matches: exit 13.
     NoMatch,
+    /// A checkpoint is not complete, and was required to be: exit 14.
+    Incomplete,
     /// The repository needs a newer program: exit 1.
     Unsupported,
     /// Stored bytes are not what they must be: exit 20.

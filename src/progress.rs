@@ -7,6 +7,8 @@ use crate::error::{Error, Problem, Result};
 pub enum Phase {
     /// Opening the repository and reading its index.
     Opening,
+    /// Waiting for a checkpoint to be complete.
+    Waiting,
     /// Walking and reading the sources.
     Saving,
     /// Writing the last packs, the index and the snapshot.

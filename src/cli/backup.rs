@@ -1,21 +1,17 @@
 //! `lastgood backup`: makes a snapshot.
 
 use super::Global;
+use super::backup_report::{machine, words};
 use super::exit::{self, Exit, OPENING};
 use super::init::Initialized;
 use super::open::{hostname, open, open_or_create, username};
 use super::progress::Running;
-use super::size::{count, grouped, show};
-use super::time::{self, Moment, show_span};
-use super::ui::{Ui, first_problems};
-use super::view::split;
+use super::time::{self, Moment};
+use super::ui::Ui;
 use crate::codec::coding::Level;
-use crate::error::{Error, Kind, Problem, Result, printable};
-use crate::flows::backup::{BackupOptions, BackupReport, backup};
-use crate::id::ObjectId;
-use crate::records::snapshot::Summary;
+use crate::error::{Error, Kind, Result, printable};
+use crate::flows::backup::{BackupOptions, backup};
 use crate::sources::SelectionOptions;
-use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +23,7 @@ use std::time::Duration;
 #[derive(Debug, clap::Args)]
 #[command(after_help = exit::status(&OPENING, &[
     (Exit::Problems, "done, but some sources could not be read, or changed while they were read"),
+    (Exit::Incomplete, ""),
     (Exit::Interrupted, ""),
 ]))]
 pub struct Args {
@@ -53,6 +50,17 @@ pub struct Args {
     /// Whether a tensor may be stored as its difference to the one of an earlier checkpoint: `off`, or `auto` where that wins
     #[arg(long, value_name = "HOW", default_value = "auto")]
     delta: Delta,
+
+    /// Wait so long for checkpoints that are still being written: 30s, 10min, 1h
+    ///
+    /// A checkpoint is complete when every file that its index or metadata names is there and whole, and what its framework
+    /// writes last is there. One that is still open after that time is recorded as not complete.
+    #[arg(long, value_name = "SPAN", value_parser = time::parse_wait)]
+    wait_complete: Option<Duration>,
+
+    /// Make no snapshot if a newest checkpoint is not complete
+    #[arg(long)]
+    require_complete: bool,
 
     #[command(flatten)]
     record: RecordArgs,
@@ -172,25 +180,10 @@ impl Args {
                 Compression::Max => Level::Max,
             },
             delta: self.delta == Delta::Auto,
+            wait_complete: self.wait_complete,
+            require_complete: self.require_complete,
         }
     }
-}
-
-/// The end of a backup, for machines.
-#[derive(Serialize)]
-struct Done<'a> {
-    message_type: &'static str,
-    dry_run: bool,
-    #[serde(flatten)]
-    summary: &'a Summary,
-    total_duration: f64,
-    snapshot_id: Option<ObjectId>,
-    parent: Option<ObjectId>,
-    skipped: bool,
-    complete: bool,
-    pack_bytes: u64,
-    problem_count: u64,
-    problems: &'a [Problem],
 }
 
 /// Makes the snapshot.
@@ -218,7 +211,7 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
         let done = if args.dry_run { "would be" } else { "was" };
         ui.warn(&format!("only the link {link} {done} stored; write {link}/ to back up what it points to"));
     }
-    ui.report(&machine(&report, args.dry_run, took), || words(&report, &options, took))?;
+    ui.report(&machine(&report, args.dry_run, took), || words(&report, options.time, args.dry_run, took))?;
     Ok(match report.problem_count {
         0 => Exit::Done,
         _ => Exit::Problems,
@@ -231,60 +224,9 @@ fn bare_links(paths: &[PathBuf]) -> Vec<String> {
     paths.iter().filter(is_link).map(|path| printable(path.as_os_str().as_encoded_bytes())).collect()
 }
 
-fn machine(report: &BackupReport, dry_run: bool, took: Duration) -> Done<'_> {
-    Done {
-        message_type: "summary",
-        dry_run,
-        summary: &report.summary,
-        total_duration: took.as_secs_f64(),
-        snapshot_id: report.snapshot,
-        parent: report.parent,
-        skipped: report.skipped,
-        complete: report.problem_count == 0,
-        pack_bytes: report.pack_bytes,
-        problem_count: report.problem_count,
-        problems: &report.problems,
-    }
-}
-
-fn words(report: &BackupReport, options: &BackupOptions, took: Duration) -> String {
-    let sum = &report.summary;
-    let mut text = format!(
-        "Files: {} new, {} changed, {} unchanged\n{} {}: {}\n",
-        grouped(sum.files_new),
-        grouped(sum.files_changed),
-        grouped(sum.files_unmodified),
-        if options.dry_run { "Would save" } else { "Saved" },
-        show(sum.total_bytes_processed),
-        split(sum.data_unmodified, sum.data_duplicate, sum.data_added, sum.data_added_packed),
-    );
-    let begin = options.time.or_else(|| Moment::parse_from_rfc3339(&sum.backup_start).ok());
-    let of = begin.map(|time| format!(" of {}", time::show(&time))).unwrap_or_default();
-    let took = show_span(took);
-    text.push_str(&match (report.snapshot, report.skipped) {
-        (Some(id), _) => format!("Snapshot {}{of}, took {took}\n", id.brief()),
-        (None, true) => {
-            let parent = report.parent.map(|id| format!(" since snapshot {}", id.brief())).unwrap_or_default();
-            format!("Nothing changed{parent}: no snapshot made, took {took}\n")
-        }
-        (None, false) => format!("Dry run: no snapshot made, took {took}\n"),
-    });
-    if report.problem_count > 0 {
-        text.push_str(&format!(
-            "{}: the snapshot is NOT COMPLETE (exit code {})\n{}",
-            count(report.problem_count, "problem"),
-            Exit::Problems.code(),
-            first_problems(&report.problems, report.problem_count)
-        ));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Trouble;
-    use crate::id::Id;
     use clap::Parser;
 
     #[derive(Parser)]
@@ -295,22 +237,6 @@ mod tests {
 
     fn options(line: &str) -> BackupOptions {
         Line::try_parse_from(line.split(' ')).unwrap().args.options()
-    }
-
-    fn report() -> BackupReport {
-        let summary = Summary {
-            backup_start: "2026-08-20T14:00:00+00:00".into(),
-            backup_end: "2026-08-20T14:00:02+00:00".into(),
-            files_new: 3,
-            files_unmodified: 1200,
-            total_files_processed: 1203,
-            total_bytes_processed: 272_400_000,
-            data_unmodified: 12_000_000,
-            data_added: 260_400_000,
-            data_added_packed: 170_100_000,
-            ..Summary::default()
-        };
-        BackupReport { snapshot: Some(Id([0x3f; 32])), summary, pack_bytes: 170_200_000, ..BackupReport::default() }
     }
 
     #[test]
@@ -337,36 +263,5 @@ mod tests {
         let slash = PathBuf::from(format!("{}/", link.display()));
         let none = dir.path().join("none");
         assert_eq!(bare_links(&[dir.path().into(), slash, none, link.clone()]), [link.display().to_string()]);
-    }
-
-    #[test]
-    fn json_shape() {
-        assert_eq!(
-            serde_json::to_string(&machine(&report(), false, Duration::from_millis(1500))).unwrap(),
-            format!(
-                r#"{{"message_type":"summary","dry_run":false,"backup_start":"2026-08-20T14:00:00+00:00","backup_end":"2026-08-20T14:00:02+00:00","files_new":3,"files_changed":0,"files_unmodified":1200,"dirs_new":0,"dirs_changed":0,"dirs_unmodified":0,"data_blobs":0,"tree_blobs":0,"data_added":260400000,"data_added_packed":170100000,"data_duplicate":0,"data_planes":0,"data_planes_packed":0,"data_delta":0,"data_delta_packed":0,"data_unmodified":12000000,"total_files_processed":1203,"total_bytes_processed":272400000,"total_duration":1.5,"snapshot_id":"{}","parent":null,"skipped":false,"complete":true,"pack_bytes":170200000,"problem_count":0,"problems":[]}}"#,
-                "3f".repeat(32)
-            )
-        );
-    }
-
-    #[test]
-    fn people_read_what_came_of_it() {
-        let text = words(&report(), &options("backup /m"), Duration::from_millis(1500));
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "Files: 3 new, 0 changed, 1,200 unchanged");
-        assert_eq!(
-            lines[1],
-            "Saved 272.4 MB: 12.0 MB unchanged, 0 B deduplicated, 260.4 MB new -> 170.1 MB stored (1.53x)"
-        );
-        assert!(lines[2].starts_with("Snapshot 3f3f3f3f of 2026-08-2") && lines[2].ends_with("took 1.5 s"));
-        let mut broken = report();
-        broken.problems.push(Problem::of_path(Trouble::Unreadable, b"m/x", "Permission denied"));
-        broken.problem_count = 1;
-        let text = words(&broken, &options("backup /m"), Duration::ZERO);
-        assert!(text.ends_with("1 problem: the snapshot is NOT COMPLETE (exit code 3)\n  m/x: Permission denied\n"));
-        let skipped = BackupReport { snapshot: None, skipped: true, parent: Some(Id([1; 32])), ..report() };
-        let text = words(&skipped, &options("backup /m"), Duration::ZERO);
-        assert!(text.ends_with("Nothing changed since snapshot 01010101: no snapshot made, took 0.0 s\n"));
     }
 }

@@ -3,7 +3,7 @@
 use crate::error::{Kind, Problem, Trouble};
 use std::fmt::Write;
 
-/// How a command ends. 4 to 9 are free; 11, 14, 22 and 30 are kept for commands to come.
+/// How a command ends. 4 to 9 are free; 11, 22 and 30 are kept for commands to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -21,6 +21,8 @@ pub enum Exit {
     WrongKey = 12,
     /// No snapshot, or nothing in it, matches.
     NoMatch = 13,
+    /// A checkpoint is not complete.
+    Incomplete = 14,
     /// Damage was found.
     Damage = 20,
     /// Verification could not finish.
@@ -42,6 +44,7 @@ impl Exit {
             Kind::NoRepository => Exit::NoRepository,
             Kind::WrongKey => Exit::WrongKey,
             Kind::NoMatch => Exit::NoMatch,
+            Kind::Incomplete => Exit::Incomplete,
             Kind::Damaged | Kind::Missing => Exit::Damage,
             Kind::Interrupted => Exit::Interrupted,
             Kind::Unsupported | Kind::Store | Kind::Target | Kind::Source | Kind::Internal => Exit::Failed,
@@ -67,6 +70,7 @@ impl Exit {
             Exit::NoRepository => "there is no repository at the place named",
             Exit::WrongKey => "wrong password or key file",
             Exit::NoMatch => "no snapshot, or nothing in it, matches",
+            Exit::Incomplete => "a checkpoint is not complete, and was required to be: no snapshot was made",
             Exit::Damage => "the repository is damaged, or lacks something",
             Exit::Unverified => "verification could not look at everything; what it saw is good",
             Exit::Interrupted => "interrupted; what was stored by then is found again by the next run",
@@ -96,7 +100,16 @@ pub fn status(common: &[Exit], own: &[(Exit, &'static str)]) -> String {
 
 /// The section of the main help text that lists all exit codes.
 pub fn all() -> String {
-    status(&OPENING, &[(Exit::Problems, ""), (Exit::NoMatch, ""), (Exit::Unverified, ""), (Exit::Interrupted, "")])
+    status(
+        &OPENING,
+        &[
+            (Exit::Problems, ""),
+            (Exit::NoMatch, ""),
+            (Exit::Incomplete, ""),
+            (Exit::Unverified, ""),
+            (Exit::Interrupted, ""),
+        ],
+    )
 }
 
 #[cfg(test)]
@@ -110,6 +123,7 @@ mod tests {
             (Kind::NoRepository, 10),
             (Kind::WrongKey, 12),
             (Kind::NoMatch, 13),
+            (Kind::Incomplete, 14),
             (Kind::Unsupported, 1),
             (Kind::Damaged, 20),
             (Kind::Missing, 20),
@@ -138,6 +152,6 @@ mod tests {
             text,
             "EXIT STATUS:\n    0  done\n    1  failed: the message says why\n    3  not all\n  Any other code is a failure too."
         );
-        assert_eq!(all().lines().count(), 12);
+        assert_eq!(all().lines().count(), 13);
     }
 }

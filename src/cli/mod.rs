@@ -1,7 +1,9 @@
 //! The front door: words in, words out. The only room with clap, indicatif and the terminal.
 
 mod backup;
+mod backup_report;
 mod cat;
+mod checkpoints;
 mod exit;
 mod filter;
 mod init;

@@ -153,6 +153,13 @@ pub fn parse_span(text: &str) -> Result<Span> {
     Ok(span)
 }
 
+/// Reads how long to wait: a span without months and years.
+pub fn parse_wait(text: &str) -> Result<Duration> {
+    let span = parse_span(text)?;
+    let bad = || Error::new(Kind::Usage, format!("{text:?} is too long to wait")).hint("write it as 30s, 10min or 2h");
+    u64::try_from(span.seconds).ok().filter(|_| span.months == 0).map(Duration::from_secs).ok_or_else(bad)
+}
+
 /// A point in time for people: local, with the zone.
 pub fn show(moment: &Moment) -> String {
     moment.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S %z").to_string()

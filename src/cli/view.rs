@@ -59,6 +59,7 @@ struct Status<'a> {
 pub fn word(phase: Phase) -> &'static str {
     match phase {
         Phase::Opening => "opening",
+        Phase::Waiting => "waiting",
         Phase::Saving => "saving",
         Phase::Committing => "committing",
         Phase::Planning => "planning",

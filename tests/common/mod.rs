@@ -123,6 +123,8 @@ pub fn options(paths: &[&Path]) -> BackupOptions {
         skip_if_unchanged: false,
         level: Level::Auto,
         delta: true,
+        wait_complete: None,
+        require_complete: false,
     }
 }
 

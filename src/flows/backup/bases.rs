@@ -9,6 +9,7 @@ use crate::codec::coding::Against;
 use crate::codec::delta::Relation;
 use crate::codec::envelope::{Keys, Realm};
 use crate::codec::pieces::{Place, piece_len, pieces};
+use crate::frameworks::family;
 use crate::id::ChunkId;
 use crate::records::model::{ModelRef, TensorRecord, kind, read_list};
 use crate::records::snapshot::Snapshot;
@@ -267,11 +268,4 @@ impl BaseReader {
         self.opener.read(Realm::Data, &key.id, &mut self.plain).ok()?;
         Some(&self.plain)
     }
-}
-
-/// A path without the numbers in it: checkpoint-1000 and checkpoint-1500 are of one family.
-fn family(path: &[u8]) -> Vec<u8> {
-    let mut family: Vec<u8> = path.iter().map(|byte| if byte.is_ascii_digit() { b'#' } else { *byte }).collect();
-    family.dedup_by(|a, b| (*a, *b) == (b'#', b'#'));
-    family
 }

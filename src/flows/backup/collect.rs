@@ -1,5 +1,6 @@
 //! The collecting thread: puts entries back in order, writes the manifest, and counts.
 
+use super::gate::Gate;
 use super::run::Run;
 use crate::codec::coding::Hint;
 use crate::codec::envelope::Realm;
@@ -9,7 +10,7 @@ use crate::progress::Step;
 use crate::records::manifest::{Entry, FileKind, LeftOut};
 use crate::records::model::{FileFormat, ModelRef, write_list};
 use crate::records::page::{Page, PageBuilder, PageRef, write_root};
-use crate::records::snapshot::Summary;
+use crate::records::snapshot::{Checkpoint, Summary};
 use crate::repo::writer::{Added, Filler, Writer};
 use crate::spec::{CHUNK_LIST_MAX, CHUNK_MAX, codec};
 use crossbeam_channel::Receiver;
@@ -82,6 +83,8 @@ pub(super) struct Done {
     pub was_read: bool,
     /// A hard link whose content is that of the first of its group.
     pub follows_link: bool,
+    /// What is in it, for the judge of checkpoints.
+    pub content: Option<Vec<u8>>,
 }
 
 impl Done {
@@ -95,6 +98,7 @@ impl Done {
             tally: Tally::default(),
             was_read: false,
             follows_link: false,
+            content: None,
         }
     }
 
@@ -108,6 +112,7 @@ impl Done {
             tally: Tally::default(),
             was_read: false,
             follows_link: false,
+            content: None,
         }
     }
 }
@@ -116,6 +121,7 @@ impl Done {
 pub(super) struct Collected {
     pub tree: Id,
     pub models: Option<Id>,
+    pub checkpoints: Vec<Checkpoint>,
     pub summary: Summary,
     pub problems: Vec<Problem>,
     pub problem_count: u64,
@@ -130,6 +136,7 @@ pub(super) struct Collector<'a> {
     /// The first of each group of hard links; later ones take their content from it.
     links: HashMap<u64, Entry>,
     models: Vec<ModelRef>,
+    gate: Gate,
     summary: Summary,
     problems: Vec<Problem>,
     problem_count: u64,
@@ -145,6 +152,7 @@ impl<'a> Collector<'a> {
             refs: Vec::new(),
             links: HashMap::new(),
             models: Vec::new(),
+            gate: Gate::default(),
             summary: Summary::default(),
             problems,
             problem_count,
@@ -188,8 +196,9 @@ impl<'a> Collector<'a> {
             false => Some(self.store(&list)?),
         };
         self.filler.flush()?;
+        let checkpoints = std::mem::take(&mut self.gate).judge();
         let Collector { summary, problems, problem_count, .. } = self;
-        Ok(Collected { tree, models, summary, problems, problem_count })
+        Ok(Collected { tree, models, checkpoints, summary, problems, problem_count })
     }
 
     fn take(&mut self, done: Done) -> Result<()> {
@@ -210,6 +219,7 @@ impl<'a> Collector<'a> {
             }
         }
         self.count(&entry, done.compared, done.was_read, &done.tally);
+        self.gate.take(&entry, done.content);
         self.write_list(&mut entry)?;
         if let Some(FileFormat { kind, details: Some(details), .. }) = entry.format {
             self.models.push(ModelRef { path: entry.path.clone(), details, mtime: entry.mtime.seconds, kind });

@@ -3,6 +3,7 @@
 mod bases;
 mod collect;
 mod content;
+mod gate;
 mod look;
 mod read;
 mod run;
@@ -12,7 +13,7 @@ use crate::codec::coding::Level;
 use crate::error::{Error, Kind, Problem, Result, Trouble, printable};
 use crate::id::ObjectId;
 use crate::progress::{Phase, Progress};
-use crate::records::snapshot::{PROBLEMS_KEPT, SeenHead, Snapshot, Summary};
+use crate::records::snapshot::{Checkpoint, PROBLEMS_KEPT, SeenHead, Snapshot, Summary};
 use crate::repo::index::Index;
 use crate::repo::manifest::Manifest;
 use crate::repo::writer::{Writer, upload};
@@ -56,6 +57,10 @@ pub struct BackupOptions {
     pub level: Level,
     /// Store tensors as differences to those of earlier checkpoints where that wins.
     pub delta: bool,
+    /// Wait so long for checkpoints that are still being written.
+    pub wait_complete: Option<Duration>,
+    /// Make no snapshot of a newest checkpoint that is not complete.
+    pub require_complete: bool,
 }
 
 /// What a backup did.
@@ -75,6 +80,8 @@ pub struct BackupReport {
     pub skipped: bool,
     /// Bytes of all packs that were written.
     pub pack_bytes: u64,
+    /// The checkpoints that were recognised.
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 /// How long an interrupted run may take to store what it has read already.
@@ -89,9 +96,10 @@ pub async fn backup(
     progress: Arc<dyn Progress>,
 ) -> Result<BackupReport> {
     progress.phase(Phase::Opening);
-    let started = Local::now().fixed_offset();
     let selection = Selection::new(&options.selection)?;
     let skip: Vec<PathBuf> = repo.store().folder().map(PathBuf::from).into_iter().collect();
+    gate::wait(options, &skip, &progress).await?;
+    let started = Local::now().fixed_offset();
     let (walk, missing) = Walk::new(&options.paths, selection, &skip);
     if walk.roots().is_empty() {
         return Err(nothing_to_back_up(&missing));
@@ -113,6 +121,9 @@ pub async fn backup(
     let (collected, pack_bytes) = save(repo, options, index, walk, base.clone(), problems, &progress).await?;
 
     progress.phase(Phase::Committing);
+    if let Some(e) = gate::incomplete(&collected.checkpoints).filter(|_| options.require_complete) {
+        return Err(e);
+    }
     let mut report = BackupReport { parent: base.as_ref().and_then(|base| base.id), pack_bytes, ..Default::default() };
     let unchanged = base.as_ref().is_some_and(|base| base.tree == collected.tree && base.paths == paths);
     let ended = Local::now().fixed_offset();
@@ -134,7 +145,7 @@ pub async fn backup(
         seen_heads: heads(&snapshots, &options.hostname, &options.label),
         tree: collected.tree,
         models: collected.models,
-        checkpoints: Vec::new(),
+        checkpoints: collected.checkpoints.clone(),
         complete: collected.problem_count == 0,
         problems: collected.problems.clone(),
         problem_count: collected.problem_count,
@@ -150,7 +161,8 @@ pub async fn backup(
         repo.check_writable().await?;
         report.snapshot = Some(repo.commit(&snapshot).await?);
     }
-    Ok(BackupReport { summary, problems: collected.problems, problem_count: collected.problem_count, ..report })
+    let Collected { problems, problem_count, checkpoints, .. } = collected;
+    Ok(BackupReport { summary, problems, problem_count, checkpoints, ..report })
 }
 
 /// Runs the threads that walk, read and pack, beside the task that uploads.

@@ -3,6 +3,7 @@
 use super::bases::BaseReader;
 use super::collect::{Compared, Done, Tally};
 use super::content::{Content, Work};
+use super::gate::wants_content;
 use super::run::Run;
 use super::scan::{absolute, problem};
 use crate::codec::coding::Hint;
@@ -55,6 +56,8 @@ struct Attempt {
     stable: bool,
     problems: Vec<Problem>,
     tally: Tally,
+    /// What is in it, if the judge of checkpoints wants to know.
+    text: Option<Vec<u8>>,
 }
 
 /// Why an attempt ended early.
@@ -140,6 +143,10 @@ impl<'a> Reader<'a> {
     fn attempt(&mut self, item: &Item) -> std::result::Result<Attempt, Failure> {
         let mut reading = Reading::open(item).map_err(Failure::Source)?;
         let content = self.content(&mut reading)?;
+        let mut text = wants_content(reading.entry()).then(|| vec![0; reading.entry().size as usize]);
+        if text.as_mut().is_some_and(|text| reading.look(0, text).is_err()) {
+            text = None;
+        }
         let finished = reading.finish();
         let mut entry = finished.entry;
         if finished.stable {
@@ -154,7 +161,7 @@ impl<'a> Reader<'a> {
             entry.ctime = Stamp::default();
         }
         let problems = finished.xattr_error.iter().map(problem).collect();
-        Ok(Attempt { entry, stable: finished.stable, problems, tally: content.tally })
+        Ok(Attempt { entry, stable: finished.stable, problems, tally: content.tally, text })
     }
 
     /// What the manifest tells of the file's format; the description of its tensors is a chunk of its own.
@@ -172,12 +179,12 @@ impl<'a> Reader<'a> {
 
 /// The entry of a file that was read, with a fault if it never held still.
 fn finished(job: Job, attempt: Attempt) -> Done {
-    let Attempt { mut entry, stable, mut problems, tally } = attempt;
+    let Attempt { mut entry, stable, mut problems, tally, text } = attempt;
     if !stable {
         let reason = format!("it changed while it was read, {ATTEMPTS} times");
         problems.push(Problem::of_path(Trouble::Unstable, &absolute(&entry.path), reason.clone()));
         entry.fault = Some(Fault { unreadable: false, reason });
     }
     let compared = job.compare(&entry);
-    Done { problems, tally, was_read: true, ..Done::entry(job.number, entry, compared) }
+    Done { problems, tally, was_read: true, content: text, ..Done::entry(job.number, entry, compared) }
 }

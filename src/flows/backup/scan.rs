@@ -1,6 +1,7 @@
 //! The walking thread: compares what it finds with the last snapshot and hands on what has to be read.
 
 use super::collect::{Compared, Done};
+use super::gate::{content, wants_content};
 use super::read::Job;
 use super::run::Run;
 use crate::codec::envelope::Realm;
@@ -143,7 +144,8 @@ impl Scan<'_> {
                     format: before.format.clone(),
                     ..item.entry
                 };
-                return self.run.send(&self.done, Done::entry(number, entry, Compared::Same));
+                let content = if wants_content(&entry) { content(&entry) } else { None };
+                return self.run.send(&self.done, Done { content, ..Done::entry(number, entry, Compared::Same) });
             }
             if item.first {
                 self.run.active.fetch_add(1, Relaxed);
