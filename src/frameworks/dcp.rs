@@ -56,15 +56,7 @@ pub(super) fn check(place: Place<'_>, faults: &mut Vec<String>) {
         return;
     }
     if let Some(promised) = place.content(b".metadata").and_then(promised) {
-        for (name, least) in &promised {
-            match place.file(name.as_bytes()).map(|seen| place.tree.real(seen)) {
-                None => faults.push(format!("{name} is missing")),
-                Some(Ok(seen)) if seen.size < *least => {
-                    faults.push(format!("{name} has {} bytes, but .metadata needs {least}", seen.size));
-                }
-                Some(_) => {}
-            }
-        }
+        hold(place, &promised, faults);
     } else if own.is_empty() {
         faults.push(".metadata is there, but no .distcp file".into());
     } else {
@@ -73,6 +65,19 @@ pub(super) fn check(place: Place<'_>, faults: &mut Vec<String>) {
             let (have, name) = (own.len(), String::from_utf8_lossy(more.name()));
             format!("it has {have} .distcp files, but {name} has {}, and more data", shards(more).len())
         }));
+    }
+}
+
+/// Holds the files against what `.metadata` promises.
+fn hold(place: Place<'_>, promised: &BTreeMap<String, u64>, faults: &mut Vec<String>) {
+    for (name, least) in promised {
+        match place.file(name.as_bytes()).map(|seen| place.tree.real(seen)) {
+            None => faults.push(format!("{name} is missing: .metadata names it")),
+            Some(Ok(seen)) if seen.size < *least => {
+                faults.push(format!("{name} has {} bytes, but .metadata needs {least}", seen.size));
+            }
+            Some(_) => {}
+        }
     }
 }
 
@@ -87,6 +92,8 @@ fn promised(_content: &[u8]) -> Option<BTreeMap<String, u64>> {
 mod tests {
     use super::super::Seen;
     use super::super::tests::{damaged, file, good};
+    use super::super::tree::Tree;
+    use super::hold;
 
     fn step(step: u64) -> Vec<Seen> {
         let names = [".metadata", "__0_0.distcp", "__1_0.distcp", "__3_0.distcp"];
@@ -99,6 +106,21 @@ mod tests {
         assert_eq!(good([step(10), step(20)].concat()), expected);
         assert_eq!(good(vec![file("a/.metadata", 9)]), []);
         assert_eq!(good(vec![file("a/.metadata", 9), file("a/__0_0.distcp", 9), file("a/__1_0.distcp", 0)]).len(), 1);
+    }
+
+    #[test]
+    fn promises_are_kept_or_told() {
+        let seen = step(10);
+        let tree = Tree::new(&seen);
+        let place = tree.top().dir(b"run").and_then(|run| run.dir(b"step-10")).unwrap();
+        let told = |promised: &[(&str, u64)]| {
+            let mut faults = Vec::new();
+            hold(place, &promised.iter().map(|(name, least)| ((*name).to_owned(), *least)).collect(), &mut faults);
+            faults
+        };
+        assert_eq!(told(&[("__0_0.distcp", 1000), ("__1_0.distcp", 0)]), [""; 0]);
+        assert_eq!(told(&[("__0_0.distcp", 1001)]), ["__0_0.distcp has 1000 bytes, but .metadata needs 1001"]);
+        assert_eq!(told(&[("__2_0.distcp", 0)]), ["__2_0.distcp is missing: .metadata names it"]);
     }
 
     #[test]

@@ -86,19 +86,26 @@ fn one<'a>(place: Place<'a>, free: &Free<'a>, prefix: &[u8]) -> Claim<'a> {
         let missing = (0..first.of).filter(|number| !have.contains(number)).take(8);
         claim.faults.extend(missing.map(|number| format!("{} is missing", told(&first.sibling(number)))));
     }
-    for (number, least) in place.content(&of(b".index")).and_then(promised).unwrap_or_default() {
-        let shard = shards.iter().find(|shard| shard.number == u64::from(number));
-        let seen = shard.and_then(|shard| place.file(&shard.sibling(shard.number)));
-        match seen.map(|seen| place.tree.real(seen)) {
-            None if shards.is_empty() => claim.faults.push(format!("part {number} of the data is missing")),
-            Some(Ok(seen)) if seen.size < least => {
-                let name = told(names::last(&seen.path));
-                claim.faults.push(format!("{name} has {} bytes, but the index needs {least}", seen.size));
+    let promised = place.content(&of(b".index")).and_then(promised).unwrap_or_default();
+    hold(place, &shards, &promised, &mut claim.faults);
+    claim
+}
+
+/// Holds the data against what the index promises.
+fn hold(place: Place<'_>, shards: &[Shard<'_>], promised: &BTreeMap<u32, u64>, faults: &mut Vec<String>) {
+    for (number, least) in promised {
+        let name =
+            shards.iter().find(|shard| shard.number == u64::from(*number)).map(|shard| shard.sibling(shard.number));
+        let seen = name.as_ref().and_then(|name| place.file(name)).map(|seen| place.tree.real(seen));
+        match seen {
+            None if shards.is_empty() => faults.push(format!("part {number} of the data is missing")),
+            Some(Ok(seen)) if seen.size < *least => {
+                let name = String::from_utf8_lossy(name.as_deref().unwrap_or_default());
+                faults.push(format!("{name} has {} bytes, but the index needs {least}", seen.size));
             }
             _ => {}
         }
     }
-    claim
 }
 
 /// The prefix that the file `checkpoint` names as the newest, if it is in the same directory.
@@ -121,6 +128,8 @@ fn promised(_content: &[u8]) -> Option<BTreeMap<u32, u64>> {
 mod tests {
     use super::super::Seen;
     use super::super::tests::{damaged, file, good, text};
+    use super::super::tree::Tree;
+    use super::{data, hold};
 
     fn prefix(prefix: &str) -> Vec<Seen> {
         let names = ["index", "data-00000-of-00002", "data-00001-of-00002"];
@@ -135,6 +144,21 @@ mod tests {
         let saved = [prefix("s/variables/variables"), vec![file("s/saved_model.pb", 9)]].concat();
         assert_eq!(good(saved), [("s".to_owned(), "TensorFlow", None)]);
         assert_eq!(good(vec![file("faiss.index", 9), file("checkpoint", 9)]), []);
+    }
+
+    #[test]
+    fn promises_are_kept_or_told() {
+        let seen = prefix("ckpt-1");
+        let tree = Tree::new(&seen);
+        let shards: Vec<_> = seen.iter().filter_map(|seen| data(&seen.path)).map(|data| data.1).collect();
+        let told = |shards: &[_], promised: &[(u32, u64)]| {
+            let mut faults = Vec::new();
+            hold(tree.top(), shards, &promised.iter().copied().collect(), &mut faults);
+            faults
+        };
+        assert_eq!(told(&shards, &[(0, 100), (1, 7)]), [""; 0]);
+        assert_eq!(told(&shards, &[(1, 101)]), ["ckpt-1.data-00001-of-00002 has 100 bytes, but the index needs 101"]);
+        assert_eq!(told(&[], &[(1, 1)]), ["part 1 of the data is missing"]);
     }
 
     #[test]

@@ -237,6 +237,7 @@ fn a_run_is_good_as_it_is() {
 fn absurd_depth_does_no_harm() {
     let deep = "a/".repeat(100_000) + "model.pt";
     assert_eq!(judge(&[file(&deep, 1)]), []);
+    assert_eq!(judge(&[file(&("a/".repeat(250) + "model.pt"), 1)]).len(), 1);
     let loops = [link("a.pt", "b.pt"), link("b.pt", "a.pt")];
     assert_eq!(faults(loops.to_vec()), ["a.pt: a.pt points to itself", "b.pt: b.pt points to itself"]);
 }
