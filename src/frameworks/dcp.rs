@@ -82,10 +82,8 @@ fn hold(place: Place<'_>, promised: &BTreeMap<String, u64>, faults: &mut Vec<Str
 }
 
 /// The files that `.metadata` names, with the least length of each.
-///
-/// The format lands as `crate::formats::dcp::shards`; then the body is `crate::formats::dcp::shards(content).ok()`.
-fn promised(_content: &[u8]) -> Option<BTreeMap<String, u64>> {
-    None
+fn promised(content: &[u8]) -> Option<BTreeMap<String, u64>> {
+    crate::formats::dcp::shards(content).ok()
 }
 
 #[cfg(test)]

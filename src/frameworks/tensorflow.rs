@@ -117,11 +117,8 @@ fn newest(place: Place<'_>) -> Option<&[u8]> {
 }
 
 /// The parts that an index names, with the least length of each.
-///
-/// The format lands as `crate::formats::tensorflow::shards`; then the body is
-/// `crate::formats::tensorflow::shards(content).ok()`.
-fn promised(_content: &[u8]) -> Option<BTreeMap<u32, u64>> {
-    None
+fn promised(content: &[u8]) -> Option<BTreeMap<u32, u64>> {
+    crate::formats::tensorflow::shards(content).ok()
 }
 
 #[cfg(test)]
