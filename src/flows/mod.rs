@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod cat;
+pub mod last_good;
 pub mod ls;
 pub mod restore;
 pub mod select;
