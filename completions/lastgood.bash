@@ -175,7 +175,7 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__backup)
-            opts="-n -e -x -r -p -q -v -h --init --dry-run --skip-if-unchanged --compression --delta --tag --label --host --time --meta --exclude --exclude-file --exclude-if-present --exclude-caches --exclude-larger-than --one-file-system --repo --password-file --password-command --key-file --json --quiet --verbose --help"
+            opts="-n -e -x -r -p -q -v -h --init --dry-run --skip-if-unchanged --compression --delta --wait-complete --require-complete --tag --label --host --time --meta --exclude --exclude-file --exclude-if-present --exclude-caches --exclude-larger-than --one-file-system --repo --password-file --password-command --key-file --json --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -187,6 +187,10 @@ _lastgood() {
                     ;;
                 --delta)
                     COMPREPLY=($(compgen -W "off auto" -- "${cur}"))
+                    return 0
+                    ;;
+                --wait-complete)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --tag)
@@ -865,7 +869,7 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__ls)
-            opts="-l -R -r -p -q -v -h --long --recursive --host --label --tag --path --at --before --after --repo --password-file --password-command --key-file --json --quiet --verbose --help"
+            opts="-l -R -r -p -q -v -h --long --recursive --host --label --tag --path --at --before --after --before-step --best --repo --password-file --password-command --key-file --json --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -896,6 +900,14 @@ _lastgood() {
                     return 0
                     ;;
                 --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --before-step)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --best)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -931,7 +943,7 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__restore)
-            opts="-t -i -e -n -r -p -q -v -h --target --include --exclude --overwrite --delete --dry-run --verify --host --label --tag --path --at --before --after --repo --password-file --password-command --key-file --json --quiet --verbose --help"
+            opts="-t -i -e -n -r -p -q -v -h --target --include --exclude --overwrite --delete --dry-run --verify --host --label --tag --path --at --before --after --before-step --best --repo --password-file --password-command --key-file --json --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -993,6 +1005,14 @@ _lastgood() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --before-step)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --best)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --repo)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1025,7 +1045,7 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__snapshots)
-            opts="-r -p -q -v -h --latest --host --label --tag --path --at --before --after --repo --password-file --password-command --key-file --json --quiet --verbose --help"
+            opts="-r -p -q -v -h --latest --good --host --label --tag --path --at --before --after --before-step --best --repo --password-file --password-command --key-file --json --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1060,6 +1080,14 @@ _lastgood() {
                     return 0
                     ;;
                 --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --before-step)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --best)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

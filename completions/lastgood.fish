@@ -60,6 +60,7 @@ auto\t''
 max\t''"
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l delta -d 'Whether a tensor may be stored as its difference to the one of an earlier checkpoint: `off`, or `auto` where that wins' -r -f -a "off\t''
 auto\t''"
+complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l wait-complete -d 'Wait so long for checkpoints that are still being written: 30s, 10min, 1h' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l tag -d 'Tags of the snapshot; repeat, or separate with commas' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l label -d 'Label: snapshots of one host and label are a series' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l host -d 'Host, instead of the name of this machine' -r
@@ -76,6 +77,7 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l key-file -d
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l init -d 'Make the repository if there is none'
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -s n -l dry-run -d 'Only say what would be stored'
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l skip-if-unchanged -d 'Make no snapshot if nothing changed since the last one'
+complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l require-complete -d 'Make no snapshot if a newest checkpoint is not complete'
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l exclude-caches -d 'Leave out the content of directories with a CACHEDIR.TAG'
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -s x -l one-file-system -d 'Do not go into other file systems'
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l json -d 'Write JSON, for programs'
@@ -90,10 +92,13 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l path -d 
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l at -d 'Only snapshots at or before this time: `latest` is then the state at that time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l before -d 'Only snapshots before this time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l after -d 'Only snapshots after this time' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l before-step -d 'With `last-good`: the newest whose newest checkpoint is of a step before this one' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l best -d 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -s r -l repo -d 'The repository: the path of a folder' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -s p -l password-file -d 'Read the password from this file' -r -F
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l password-command -d 'Read the password from the output of this command' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l key-file -d 'Open the repository with this key file instead of a password' -r -F
+complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l good -d 'Only good ones: the newest checkpoints in them are complete and finite, and nothing is known to be damaged'
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l json -d 'Write JSON, for programs'
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -s q -l quiet -d 'Say only problems and errors'
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -s v -l verbose -d 'Say more'
@@ -106,10 +111,13 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l path -d 'Only
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l at -d 'Only snapshots at or before this time: `latest` is then the state at that time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l before -d 'Only snapshots before this time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l after -d 'Only snapshots after this time' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l before-step -d 'With `last-good`: the newest whose newest checkpoint is of a step before this one' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l best -d 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -s r -l repo -d 'The repository: the path of a folder' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -s p -l password-file -d 'Read the password from this file' -r -F
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l password-command -d 'Read the password from the output of this command' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l key-file -d 'Open the repository with this key file instead of a password' -r -F
+complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l good -d 'Only good ones: the newest checkpoints in them are complete and finite, and nothing is known to be damaged'
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l json -d 'Write JSON, for programs'
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -s q -l quiet -d 'Say only problems and errors'
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -s v -l verbose -d 'Say more'
@@ -121,6 +129,8 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -l path -d 'Only s
 complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -l at -d 'Only snapshots at or before this time: `latest` is then the state at that time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -l before -d 'Only snapshots before this time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -l after -d 'Only snapshots after this time' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -l before-step -d 'With `last-good`: the newest whose newest checkpoint is of a step before this one' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -l best -d 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -s r -l repo -d 'The repository: the path of a folder' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -s p -l password-file -d 'Read the password from this file' -r -F
 complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -l password-command -d 'Read the password from the output of this command' -r
@@ -145,6 +155,8 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l path -d 'O
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l at -d 'Only snapshots at or before this time: `latest` is then the state at that time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l before -d 'Only snapshots before this time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l after -d 'Only snapshots after this time' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l before-step -d 'With `last-good`: the newest whose newest checkpoint is of a step before this one' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l best -d 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s r -l repo -d 'The repository: the path of a folder' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s p -l password-file -d 'Read the password from this file' -r -F
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l password-command -d 'Read the password from the output of this command' -r
