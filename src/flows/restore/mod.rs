@@ -18,7 +18,7 @@ use batch::Batch;
 use finish::Later;
 use futures::StreamExt;
 use markers::comes_last;
-use plan::{FilePlan, Verdict, Wanted, keeps, pieces, place};
+use plan::{FilePlan, Piece, Verdict, Wanted, keeps, pieces, place};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
@@ -334,7 +334,7 @@ impl Session {
         };
         let Some((dir, name)) = self.directory_of(&place)? else {
             if self.options.dry_run {
-                self.count_dry(&entry);
+                self.count_dry(&entry, &pieces);
             }
             return Ok(());
         };
@@ -353,14 +353,16 @@ impl Session {
             Err(e) => return self.target_problem(&e),
         };
         if self.options.dry_run && old.is_none() {
-            self.count_dry(&entry);
+            self.count_dry(&entry, &pieces);
             return Ok(());
         }
         batch.add(FilePlan::new(entry, place, dir, pieces, old));
         Ok(())
     }
 
-    fn count_dry(&self, entry: &Entry) {
+    /// Counts a file that would be restored, from the pieces that would be fetched.
+    fn count_dry(&self, entry: &Entry, pieces: &[Piece]) {
+        self.counts.bytes_fetched.fetch_add(pieces.iter().map(|piece| u64::from(piece.at.stored)).sum(), Relaxed);
         self.counts.files_restored.fetch_add(1, Relaxed);
         self.counts.bytes_restored.fetch_add(entry.size, Relaxed);
     }
