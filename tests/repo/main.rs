@@ -5,6 +5,7 @@
 mod common;
 mod crash;
 mod damage;
+mod deltas;
 mod hostile;
 mod local;
 mod restore;
