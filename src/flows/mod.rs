@@ -2,6 +2,8 @@
 
 pub mod backup;
 pub mod cat;
+mod content;
+pub mod dump;
 pub mod ls;
 pub mod restore;
 pub mod select;

@@ -117,6 +117,12 @@ fn array(file: &mut Window<'_>, name: String, start: u64, end: u64) -> Result<Te
     };
     let (dtype, size) = element(descr);
     let wanted = size.map(|size| shape.iter().try_fold(size, |bytes, side| bytes.checked_mul(*side)));
+    let across = entry(&literal, "fortran_order").is_some_and(|rest| rest.starts_with("True"));
+    // The first dimension fastest: its bytes do not have its shape, so it is told as a row of elements.
+    let shape = match shape.iter().try_fold(1u64, |all, side| all.checked_mul(*side)).filter(|_| across) {
+        Some(elements) => vec![elements],
+        None => shape,
+    };
     match wanted {
         None => Ok(Tensor { name, dtype, shape, offset, len: end - offset }),
         Some(Some(len)) if len <= end - offset => Ok(Tensor { name, dtype, shape, offset, len }),

@@ -110,8 +110,22 @@ fn tensor<'a>(pickle: &'a Pickle, call: &Call) -> Option<(Storage<'a>, Option<Ve
         Value::Call(size) => pickle.items(size.arguments).first().map_or(&[][..], |sides| pickle.items(*sides)),
         _ => pickle.items(*shape),
     });
-    let shape = sides.and_then(|sides| sides.iter().map(|side| pickle.number(*side)).collect());
-    Some((found, shape))
+    let sides: Option<Vec<u64>> = sides.and_then(|sides| sides.iter().map(|side| pickle.number(*side)).collect());
+    let numbers = |value: &Ref| pickle.items(*value).iter().map(|side| pickle.number(*side)).collect();
+    let strides: Option<Vec<u64>> = arguments.get(3).and_then(numbers);
+    // A view in another order of the dimensions has a shape that its bytes do not have.
+    Some((found, sides.filter(|sides| strides.is_none_or(|strides| in_order(sides, &strides)))))
+}
+
+/// Whether the elements of a tensor follow one another, the last dimension fastest.
+fn in_order(sides: &[u64], strides: &[u64]) -> bool {
+    let mut step = 1u64;
+    let follows = |(side, stride): (&u64, &u64)| {
+        let right = *side == 1 || *stride == step;
+        step = step.saturating_mul(*side);
+        right
+    };
+    sides.contains(&0) || sides.len() == strides.len() && sides.iter().zip(strides).rev().all(follows)
 }
 
 /// A place in a pickle: the one it is in, and what it is called there.
@@ -301,6 +315,31 @@ mod tests {
         let singles = |name, shape, len| (name, Dtype::F32, shape, len);
         let state = singles("state.0.exp_avg", &[2][..], 8);
         assert_eq!(found, [singles("model.a.w", &[2, 3][..], 24), state, singles("views.0", &[4][..], 16)]);
+    }
+
+    #[test]
+    fn a_view_across_is_told_as_a_row_of_elements() {
+        for (sides, strides, right) in [
+            (&[2, 3][..], &[3, 1][..], true),
+            (&[2, 3], &[1, 2], false),
+            (&[1, 3], &[7, 1], true),
+            (&[], &[], true),
+            (&[0, 3], &[9, 9], true),
+            (&[2], &[2], false),
+            (&[2, 3], &[1], false),
+        ] {
+            assert_eq!(in_order(sides, strides), right, "{sides:?} {strides:?}");
+        }
+        let across = |strides: &[u8]| {
+            let strides: Vec<u8> = strides.iter().flat_map(|stride| [b'K', *stride]).collect();
+            let whole = pickled("0", 6, 0, &[2, 3]);
+            let at = whole.windows(2).position(|window| window == b"t)").unwrap();
+            [b"\x80\x02", &whole[..at], b"t(", &strides, b"t", &whole[at + 2..], b"."].concat()
+        };
+        for (strides, shape) in [(&[3, 1], &[2, 3][..]), (&[1, 2], &[6])] {
+            let file = zip::build(&[("m/data.pkl", &across(strides)), ("m/data/0", &[0; 24])]);
+            assert_eq!(read_slice(&TorchZip, &file).unwrap().tensors[0].shape, shape);
+        }
     }
 
     #[test]
