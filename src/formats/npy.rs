@@ -157,6 +157,13 @@ mod tests {
     }
 
     #[test]
+    fn an_array_across_is_told_as_a_row_of_elements() {
+        let across = String::from_utf8_lossy(&sample()).replace("False", "True ");
+        let across: Vec<u8> = [&sample()[..10], &across.as_bytes()[across.find('{').unwrap()..]].concat();
+        assert_eq!(read_slice(&Npy, &across).unwrap().tensors[0].shape, [6]);
+    }
+
+    #[test]
     fn elements() {
         assert_eq!(element("'<U5', "), (Dtype::Other, Some(20)));
         assert_eq!(element("'>f4'"), (Dtype::Other, Some(4)));

@@ -276,10 +276,17 @@ pub(super) fn tensors(file: &mut Window<'_>, archive: &Archive) -> Result<Vec<Te
 /// The pickle of a tensor of singles in storage `key`, without the pickle's own start and end.
 #[cfg(test)]
 fn pickled(key: &str, elements: u8, offset: u8, shape: &[u8]) -> Vec<u8> {
+    let strides: Vec<u8> = (1..=shape.len()).map(|at| shape[at..].iter().product()).collect();
+    pickled_view(key, elements, offset, shape, &strides)
+}
+
+#[cfg(test)]
+fn pickled_view(key: &str, elements: u8, offset: u8, shape: &[u8], strides: &[u8]) -> Vec<u8> {
     let storage =
         [b"((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0", key.as_bytes(), b"X\x03\0\0\0cpuK"].concat();
-    let shape: Vec<u8> = shape.iter().flat_map(|side| [b'K', *side]).collect();
-    let rest = [&b"tQK"[..], &[offset], b"(", &shape, b"t)\x89ccollections\nOrderedDict\n)RtR"].concat();
+    let [shape, strides] = [shape, strides].map(|all| all.iter().flat_map(|side| [b'K', *side]).collect::<Vec<u8>>());
+    let rest =
+        [&b"tQK"[..], &[offset], b"(", &shape, b"t(", &strides, b"t\x89ccollections\nOrderedDict\n)RtR"].concat();
     [b"ctorch._utils\n_rebuild_tensor_v2\n".to_vec(), storage, vec![elements], rest].concat()
 }
 
@@ -330,12 +337,7 @@ mod tests {
         ] {
             assert_eq!(in_order(sides, strides), right, "{sides:?} {strides:?}");
         }
-        let across = |strides: &[u8]| {
-            let strides: Vec<u8> = strides.iter().flat_map(|stride| [b'K', *stride]).collect();
-            let whole = pickled("0", 6, 0, &[2, 3]);
-            let at = whole.windows(2).position(|window| window == b"t)").unwrap();
-            [b"\x80\x02", &whole[..at], b"t(", &strides, b"t", &whole[at + 2..], b"."].concat()
-        };
+        let across = |strides: &[u8]| [b"\x80\x02", &pickled_view("0", 6, 0, &[2, 3], strides)[..], b"."].concat();
         for (strides, shape) in [(&[3, 1], &[2, 3][..]), (&[1, 2], &[6])] {
             let file = zip::build(&[("m/data.pkl", &across(strides)), ("m/data/0", &[0; 24])]);
             assert_eq!(read_slice(&TorchZip, &file).unwrap().tensors[0].shape, shape);

@@ -10,3 +10,4 @@ mod local;
 mod restore;
 mod round_trip;
 mod sources;
+mod tensors;
