@@ -38,6 +38,7 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand snapshots 'List snapshots'
             cand list 'List snapshots'
             cand ls 'List what is in a snapshot'
+            cand dump 'Write the content of one file of a snapshot'
             cand restore 'Put a snapshot, or a part of it, back'
             cand verify 'Prove that the snapshots can be restored'
             cand check 'Prove that the snapshots can be restored'
@@ -66,6 +67,7 @@ set edit:completion:arg-completer[lastgood] = {|@words|
         &'lastgood;backup'= {
             cand --compression 'How hard to compress: `off` stores as it is, `auto` is fast, `max` is slow and somewhat smaller'
             cand --delta 'Whether a tensor may be stored as its difference to the one of an earlier checkpoint: `off`, or `auto` where that wins'
+            cand --wait-complete 'Wait so long for checkpoints that are still being written: 30s, 10min, 1h'
             cand --tag 'Tags of the snapshot; repeat, or separate with commas'
             cand --label 'Label: snapshots of one host and label are a series'
             cand --host 'Host, instead of the name of this machine'
@@ -86,6 +88,7 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand -n 'Only say what would be stored'
             cand --dry-run 'Only say what would be stored'
             cand --skip-if-unchanged 'Make no snapshot if nothing changed since the last one'
+            cand --require-complete 'Make no snapshot if a newest checkpoint is not complete'
             cand --exclude-caches 'Leave out the content of directories with a CACHEDIR.TAG'
             cand -x 'Do not go into other file systems'
             cand --one-file-system 'Do not go into other file systems'
@@ -169,6 +172,31 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'lastgood;dump'= {
+            cand --tensor 'Only the bytes of this tensor, without any header'
+            cand -o 'Write to this file, which gets its name when it is whole; - is standard output, whatever that is'
+            cand --output 'Write to this file, which gets its name when it is whole; - is standard output, whatever that is'
+            cand --host 'Only snapshots of this host; repeat for any of several'
+            cand --label 'Only snapshots with this label; repeat for any of several'
+            cand --tag 'Only snapshots with this tag: `a,b` means both, a repeated --tag means either'
+            cand --path 'Only snapshots that were made of this path; repeat for all of several'
+            cand --at 'Only snapshots at or before this time: `latest` is then the state at that time'
+            cand --before 'Only snapshots before this time'
+            cand --after 'Only snapshots after this time'
+            cand -r 'The repository: the path of a folder'
+            cand --repo 'The repository: the path of a folder'
+            cand -p 'Read the password from this file'
+            cand --password-file 'Read the password from this file'
+            cand --password-command 'Read the password from the output of this command'
+            cand --key-file 'Open the repository with this key file instead of a password'
+            cand --json 'Write JSON, for programs'
+            cand -q 'Say only problems and errors'
+            cand --quiet 'Say only problems and errors'
+            cand -v 'Say more'
+            cand --verbose 'Say more'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'lastgood;restore'= {
             cand -t 'Directory to restore into; it is made if it is missing'
             cand --target 'Directory to restore into; it is made if it is missing'
@@ -177,6 +205,7 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand -e 'Leave out what matches this pattern; may be repeated'
             cand --exclude 'Leave out what matches this pattern; may be repeated'
             cand --overwrite 'What to do with files that are there'
+            cand --tensors 'Only tensors with names that match this pattern, as safetensors; may be repeated'
             cand --host 'Only snapshots of this host; repeat for any of several'
             cand --label 'Only snapshots with this label; repeat for any of several'
             cand --tag 'Only snapshots with this tag: `a,b` means both, a repeated --tag means either'
@@ -194,6 +223,7 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand -n 'Only say what would be done'
             cand --dry-run 'Only say what would be done'
             cand --verify 'Read every restored file again, and compare it'
+            cand --weights-only 'Leave out optimizer, scheduler, random numbers and other training state'
             cand --json 'Write JSON, for programs'
             cand -q 'Say only problems and errors'
             cand --quiet 'Say only problems and errors'
@@ -411,6 +441,7 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand backup 'Make a snapshot of files and directories'
             cand snapshots 'List snapshots'
             cand ls 'List what is in a snapshot'
+            cand dump 'Write the content of one file of a snapshot'
             cand restore 'Put a snapshot, or a part of it, back'
             cand verify 'Prove that the snapshots can be restored'
             cand cat 'Print one object of the repository, decrypted'
@@ -425,6 +456,8 @@ set edit:completion:arg-completer[lastgood] = {|@words|
         &'lastgood;help;snapshots'= {
         }
         &'lastgood;help;ls'= {
+        }
+        &'lastgood;help;dump'= {
         }
         &'lastgood;help;restore'= {
         }

@@ -38,6 +38,7 @@ complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "backup" -d 'Make 
 complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "snapshots" -d 'List snapshots'
 complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "list" -d 'List snapshots'
 complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "ls" -d 'List what is in a snapshot'
+complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "dump" -d 'Write the content of one file of a snapshot'
 complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "restore" -d 'Put a snapshot, or a part of it, back'
 complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "verify" -d 'Prove that the snapshots can be restored'
 complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "check" -d 'Prove that the snapshots can be restored'
@@ -60,6 +61,7 @@ auto\t''
 max\t''"
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l delta -d 'Whether a tensor may be stored as its difference to the one of an earlier checkpoint: `off`, or `auto` where that wins' -r -f -a "off\t''
 auto\t''"
+complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l wait-complete -d 'Wait so long for checkpoints that are still being written: 30s, 10min, 1h' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l tag -d 'Tags of the snapshot; repeat, or separate with commas' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l label -d 'Label: snapshots of one host and label are a series' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l host -d 'Host, instead of the name of this machine' -r
@@ -76,6 +78,7 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l key-file -d
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l init -d 'Make the repository if there is none'
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -s n -l dry-run -d 'Only say what would be stored'
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l skip-if-unchanged -d 'Make no snapshot if nothing changed since the last one'
+complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l require-complete -d 'Make no snapshot if a newest checkpoint is not complete'
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l exclude-caches -d 'Leave out the content of directories with a CACHEDIR.TAG'
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -s x -l one-file-system -d 'Do not go into other file systems'
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l json -d 'Write JSON, for programs'
@@ -131,6 +134,23 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -l json -d 'Write 
 complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -s q -l quiet -d 'Say only problems and errors'
 complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -s v -l verbose -d 'Say more'
 complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l tensor -d 'Only the bytes of this tensor, without any header' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -s o -l output -d 'Write to this file, which gets its name when it is whole; - is standard output, whatever that is' -r -F
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l host -d 'Only snapshots of this host; repeat for any of several' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l label -d 'Only snapshots with this label; repeat for any of several' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l tag -d 'Only snapshots with this tag: `a,b` means both, a repeated --tag means either' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l path -d 'Only snapshots that were made of this path; repeat for all of several' -r -F
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l at -d 'Only snapshots at or before this time: `latest` is then the state at that time' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l before -d 'Only snapshots before this time' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l after -d 'Only snapshots after this time' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -s r -l repo -d 'The repository: the path of a folder' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -s p -l password-file -d 'Read the password from this file' -r -F
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l password-command -d 'Read the password from the output of this command' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l key-file -d 'Open the repository with this key file instead of a password' -r -F
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l json -d 'Write JSON, for programs'
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -s q -l quiet -d 'Say only problems and errors'
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -s v -l verbose -d 'Say more'
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s t -l target -d 'Directory to restore into; it is made if it is missing' -r -F
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s i -l include -d 'Only what matches this pattern; may be repeated' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s e -l exclude -d 'Leave out what matches this pattern; may be repeated' -r
@@ -138,6 +158,7 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l overwrite 
 if-changed\t'The same, but a file with the same size and time is taken to be equal, and not read'
 if-newer\t'Only if the snapshot\'s file is newer'
 never\t'Leave them'"
+complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l tensors -d 'Only tensors with names that match this pattern, as safetensors; may be repeated' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l host -d 'Only snapshots of this host; repeat for any of several' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l label -d 'Only snapshots with this label; repeat for any of several' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l tag -d 'Only snapshots with this tag: `a,b` means both, a repeated --tag means either' -r
@@ -152,6 +173,7 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l key-file -
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l delete -d 'Remove what is in the restored directories and not in the snapshot'
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s n -l dry-run -d 'Only say what would be done'
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l verify -d 'Read every restored file again, and compare it'
+complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l weights-only -d 'Leave out optimizer, scheduler, random numbers and other training state'
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l json -d 'Write JSON, for programs'
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s q -l quiet -d 'Say only problems and errors'
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s v -l verbose -d 'Say more'
@@ -271,16 +293,17 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand version" -l json -d 'W
 complete -c lastgood -n "__fish_lastgood_using_subcommand version" -s q -l quiet -d 'Say only problems and errors'
 complete -c lastgood -n "__fish_lastgood_using_subcommand version" -s v -l verbose -d 'Say more'
 complete -c lastgood -n "__fish_lastgood_using_subcommand version" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls restore verify cat key version help" -f -a "init" -d 'Make a repository'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls restore verify cat key version help" -f -a "backup" -d 'Make a snapshot of files and directories'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls restore verify cat key version help" -f -a "snapshots" -d 'List snapshots'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls restore verify cat key version help" -f -a "ls" -d 'List what is in a snapshot'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls restore verify cat key version help" -f -a "restore" -d 'Put a snapshot, or a part of it, back'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls restore verify cat key version help" -f -a "verify" -d 'Prove that the snapshots can be restored'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls restore verify cat key version help" -f -a "cat" -d 'Print one object of the repository, decrypted'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls restore verify cat key version help" -f -a "key" -d 'Manage the passwords and key files that open the repository'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls restore verify cat key version help" -f -a "version" -d 'Show the version'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls restore verify cat key version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls dump restore verify cat key version help" -f -a "init" -d 'Make a repository'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls dump restore verify cat key version help" -f -a "backup" -d 'Make a snapshot of files and directories'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls dump restore verify cat key version help" -f -a "snapshots" -d 'List snapshots'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls dump restore verify cat key version help" -f -a "ls" -d 'List what is in a snapshot'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls dump restore verify cat key version help" -f -a "dump" -d 'Write the content of one file of a snapshot'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls dump restore verify cat key version help" -f -a "restore" -d 'Put a snapshot, or a part of it, back'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls dump restore verify cat key version help" -f -a "verify" -d 'Prove that the snapshots can be restored'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls dump restore verify cat key version help" -f -a "cat" -d 'Print one object of the repository, decrypted'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls dump restore verify cat key version help" -f -a "key" -d 'Manage the passwords and key files that open the repository'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls dump restore verify cat key version help" -f -a "version" -d 'Show the version'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls dump restore verify cat key version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c lastgood -n "__fish_lastgood_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "list" -d 'List the keys'
 complete -c lastgood -n "__fish_lastgood_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "add" -d 'Add a password or a key file'
 complete -c lastgood -n "__fish_lastgood_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "remove" -d 'Remove a key, but never the one that opened the repository just now'

@@ -10,6 +10,7 @@ use super::time::show_span;
 use super::ui::Ui;
 use crate::error::{Error, Kind, Result, printable};
 use crate::flows::dump::{DumpOptions, DumpReport, Part, dump, dump_to_file};
+use crate::flows::select::Selector;
 use crate::id::ObjectId;
 use crate::progress::Quiet;
 use crate::records::snapshot::Snapshot;
@@ -82,10 +83,9 @@ const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
     let output = args.output.as_deref().filter(|output| *output != Path::new("-"));
     let terminal = args.output.is_none() && std::io::stdout().is_terminal();
-    if !args.file.trim_end_matches('/').contains(":") || args.file.ends_with(':') {
-        return Err(Error::new(Kind::Usage, format!("{:?} names no file", args.file)).hint(
-            "write the snapshot, a colon and the path, as `lastgood ls -R` shows it: latest:models/a.safetensors",
-        ));
+    if Selector::parse(&args.file)?.path.is_empty() {
+        return Err(Error::new(Kind::Usage, format!("{:?} names no file", args.file))
+            .hint("write the snapshot, a colon and a path, as `lastgood ls -R` shows it: latest:models/config.json"));
     }
     if terminal && args.tensor.is_some() {
         return Err(binary());
@@ -93,9 +93,6 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
     let filter = args.filter.filter();
     let repo = open(global, ui).await?;
     let (snapshot, path) = choose(&repo, &args.file, &filter, Guess::Warn, ui).await?;
-    if path.is_empty() {
-        return Err(Error::new(Kind::Usage, "No file is named").hint("`lastgood ls -R` lists all paths of a snapshot"));
-    }
     ui.note(&describe(&snapshot));
     let options = DumpOptions { snapshot, path, tensor: args.tensor.clone() };
     let report = match output {

@@ -95,7 +95,7 @@ fn tensors(report: &RestoreReport, named: bool) -> String {
     for file in report.tensor_files.iter().filter(|_| named) {
         let TensorFile { path, tensors, bytes, bytes_fetched } = file;
         let (bytes, fetched) = (show(*bytes), show(*bytes_fetched));
-        text.push_str(&format!("  {path}: {}, {bytes}, of which {fetched} to fetch\n", count(*tensors, "tensor")));
+        text.push_str(&format!("  {path}: {}, {bytes}; {fetched} from packs\n", count(*tensors, "tensor")));
     }
     text
 }

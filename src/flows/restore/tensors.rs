@@ -1,6 +1,6 @@
 //! Restoring single tensors: of every wanted file those that match, in a safetensors file in its place.
 
-use super::plan::{Verdict, Wanted, keeps};
+use super::plan::{Piece, Verdict, Wanted, keeps};
 use super::{RestoreReport, Session, TensorFile};
 use crate::error::{Error, Kind, Problem, Result, Trouble, printable};
 use crate::flows::content::{Content, read, stored, tensors};
@@ -8,7 +8,7 @@ use crate::formats::safetensors::{lay_out, refuses};
 use crate::progress::{Phase, Step};
 use crate::records::manifest::{Entry, FileKind};
 use crate::records::model::TensorRecord;
-use crate::targets::{PartialFile, TargetError, existing};
+use crate::targets::{Directory, PartialFile, TargetError, existing};
 use crate::tensor::Tensor;
 use futures::StreamExt;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -183,7 +183,8 @@ impl Subset {
             Err(e) => return session.lost(&place, &e),
         };
         let xattrs = self.entry.xattrs.iter().filter(|xattr| xattr.name == ACCESS).cloned().collect();
-        let new = Entry { path: place, size: self.len(), link_group: 0, xattrs, holes: Vec::new(), ..self.entry };
+        let new =
+            Entry { path: place, size: self.len(), link_group: 0, xattrs, holes: Vec::new(), ..self.entry.clone() };
         let new = Entry { chunks: Vec::new(), format: None, ..new };
         let fetched = stored(&pieces);
         let target = session.directory_of(&new.path)?;
@@ -201,22 +202,11 @@ impl Subset {
             }
         }
         session.counts.bytes_fetched.fetch_add(fetched, Relaxed);
-        if let Some((dir, name)) = target.filter(|_| !session.options.dry_run) {
-            let partial = PartialFile::create(dir, &name, new.size);
-            let partial = partial
-                .and_then(|partial| partial.reserve().and_then(|()| partial.write_at(0, &self.head)).map(|()| partial));
-            let partial = match partial {
-                Ok(partial) => partial,
-                Err(e) => return session.target_problem(&e),
-            };
-            match fill(session, &partial, pieces, &moves).await {
-                Ok(()) => {}
+        if let Some(target) = target.filter(|_| !session.options.dry_run) {
+            match self.write(session, target, &new, pieces, &moves).await {
+                Ok(warnings) => session.warnings(&new.path, warnings),
                 Err(Stopped::Target(e)) => return session.target_problem(&e),
                 Err(Stopped::Read(e)) => return session.lost(&new.path, &e),
-            }
-            match partial.finish(&new, &session.ownership) {
-                Ok(warnings) => session.warnings(&new.path, warnings),
-                Err(e) => return session.target_problem(&e),
             }
         }
         session.count_dry(&new);
@@ -227,6 +217,20 @@ impl Subset {
             report.tensor_files.push(TensorFile { path, tensors, bytes: new.size, bytes_fetched: fetched });
         }
         Ok(())
+    }
+
+    async fn write(
+        &self,
+        session: &Session,
+        (dir, name): (Arc<Directory>, Vec<u8>),
+        new: &Entry,
+        pieces: Vec<Piece>,
+        moves: &[(Range<u64>, u64)],
+    ) -> Result<Vec<String>, Stopped> {
+        let partial = PartialFile::create(dir, &name, new.size).map_err(Stopped::Target)?;
+        partial.reserve().and_then(|()| partial.write_at(0, &self.head)).map_err(Stopped::Target)?;
+        fill(session, &partial, pieces, moves).await?;
+        partial.finish(new, &session.ownership).map_err(Stopped::Target)
     }
 }
 
@@ -240,7 +244,7 @@ enum Stopped {
 async fn fill(
     session: &Session,
     partial: &PartialFile,
-    pieces: Vec<super::plan::Piece>,
+    pieces: Vec<Piece>,
     moves: &[(Range<u64>, u64)],
 ) -> Result<(), Stopped> {
     let mut chunks = std::pin::pin!(read(&session.repo, &session.index, pieces));
