@@ -4,6 +4,7 @@ mod backup;
 mod backup_report;
 mod cat;
 mod checkpoints;
+mod dump;
 mod exit;
 mod filter;
 mod init;
@@ -13,6 +14,7 @@ mod open;
 mod progress;
 mod prompt;
 mod restore;
+mod restore_report;
 mod secret;
 mod size;
 mod snapshots;
@@ -92,6 +94,7 @@ enum Command {
     Backup(backup::Args),
     Snapshots(snapshots::Args),
     Ls(ls::Args),
+    Dump(dump::Args),
     Restore(restore::Args),
     Verify(verify::Args),
     Cat(cat::Args),
@@ -121,6 +124,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Backup(args) => backup::run(args, global, &ui).await,
         Command::Snapshots(args) => snapshots::run(args, global, &ui).await,
         Command::Ls(args) => ls::run(args, global, &ui).await,
+        Command::Dump(args) => dump::run(args, global, &ui).await,
         Command::Restore(args) => restore::run(args, global, &ui).await,
         Command::Verify(args) => verify::run(args, global, &ui).await,
         Command::Cat(args) => cat::run(args, global, &ui).await,
@@ -191,6 +195,8 @@ mod tests {
             "lastgood list",
             "lastgood ls latest:models -l --recursive --at yesterday",
             "lastgood restore -t /x --overwrite if-newer --delete -i a -e b --verify",
+            "lastgood restore -t /x --weights-only --tensors *.weight --tensors lm_head* -n",
+            "lastgood dump latest:a/model.safetensors --tensor lm_head.weight -o /x",
             "lastgood check --read-data-subset 2/7",
             "lastgood cat pack ab12",
             "lastgood key add --new-key-file /k",
@@ -203,6 +209,9 @@ mod tests {
             "lastgood backup",
             "lastgood restore latest",
             "lastgood restore latest -t /x --overwrite sometimes",
+            "lastgood restore -t /x --tensors * --delete",
+            "lastgood restore -t /x --tensors * --verify",
+            "lastgood dump",
             "lastgood verify --read-data --read-data-subset 1/2",
             "lastgood backup /x --compression 9",
             "lastgood backup /x --meta step",

@@ -2,6 +2,8 @@
 
 pub mod backup;
 pub mod cat;
+mod content;
+pub mod dump;
 pub mod last_good;
 pub mod ls;
 pub mod restore;

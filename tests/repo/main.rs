@@ -11,3 +11,4 @@ mod local;
 mod restore;
 mod round_trip;
 mod sources;
+mod tensors;
