@@ -41,9 +41,11 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
             [CompletionResult]::new('snapshots', 'snapshots', [CompletionResultType]::ParameterValue, 'List snapshots')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List snapshots')
             [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List what is in a snapshot')
+            [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Show what the checkpoints and tensors are')
             [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Put a snapshot, or a part of it, back')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Prove that the snapshots can be restored')
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Prove that the snapshots can be restored')
+            [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Show what the repository holds, and what it takes')
             [CompletionResult]::new('cat', 'cat', [CompletionResultType]::ParameterValue, 'Print one object of the repository, decrypted')
             [CompletionResult]::new('key', 'key', [CompletionResultType]::ParameterValue, 'Manage the passwords and key files that open the repository')
             [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Show the version')
@@ -71,6 +73,7 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
         'lastgood;backup' {
             [CompletionResult]::new('--compression', '--compression', [CompletionResultType]::ParameterName, 'How hard to compress: `off` stores as it is, `auto` is fast, `max` is slow and somewhat smaller')
             [CompletionResult]::new('--delta', '--delta', [CompletionResultType]::ParameterName, 'Whether a tensor may be stored as its difference to the one of an earlier checkpoint: `off`, or `auto` where that wins')
+            [CompletionResult]::new('--wait-complete', '--wait-complete', [CompletionResultType]::ParameterName, 'Wait so long for checkpoints that are still being written: 30s, 10min, 1h')
             [CompletionResult]::new('--tag', '--tag', [CompletionResultType]::ParameterName, 'Tags of the snapshot; repeat, or separate with commas')
             [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Label: snapshots of one host and label are a series')
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Host, instead of the name of this machine')
@@ -91,6 +94,7 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Only say what would be stored')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Only say what would be stored')
             [CompletionResult]::new('--skip-if-unchanged', '--skip-if-unchanged', [CompletionResultType]::ParameterName, 'Make no snapshot if nothing changed since the last one')
+            [CompletionResult]::new('--require-complete', '--require-complete', [CompletionResultType]::ParameterName, 'Make no snapshot if a newest checkpoint is not complete')
             [CompletionResult]::new('--exclude-caches', '--exclude-caches', [CompletionResultType]::ParameterName, 'Leave out the content of directories with a CACHEDIR.TAG')
             [CompletionResult]::new('-x', '-x', [CompletionResultType]::ParameterName, 'Do not go into other file systems')
             [CompletionResult]::new('--one-file-system', '--one-file-system', [CompletionResultType]::ParameterName, 'Do not go into other file systems')
@@ -178,6 +182,32 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'lastgood;inspect' {
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'List the tensors; only those whose name matches GLOB')
+            [CompletionResult]::new('--tensors', '--tensors', [CompletionResultType]::ParameterName, 'List the tensors; only those whose name matches GLOB')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Only snapshots of this host; repeat for any of several')
+            [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Only snapshots with this label; repeat for any of several')
+            [CompletionResult]::new('--tag', '--tag', [CompletionResultType]::ParameterName, 'Only snapshots with this tag: `a,b` means both, a repeated --tag means either')
+            [CompletionResult]::new('--path', '--path', [CompletionResultType]::ParameterName, 'Only snapshots that were made of this path; repeat for all of several')
+            [CompletionResult]::new('--at', '--at', [CompletionResultType]::ParameterName, 'Only snapshots at or before this time: `latest` is then the state at that time')
+            [CompletionResult]::new('--before', '--before', [CompletionResultType]::ParameterName, 'Only snapshots before this time')
+            [CompletionResult]::new('--after', '--after', [CompletionResultType]::ParameterName, 'Only snapshots after this time')
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'The repository: the path of a folder')
+            [CompletionResult]::new('--repo', '--repo', [CompletionResultType]::ParameterName, 'The repository: the path of a folder')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Read the password from this file')
+            [CompletionResult]::new('--password-file', '--password-file', [CompletionResultType]::ParameterName, 'Read the password from this file')
+            [CompletionResult]::new('--password-command', '--password-command', [CompletionResultType]::ParameterName, 'Read the password from the output of this command')
+            [CompletionResult]::new('--key-file', '--key-file', [CompletionResultType]::ParameterName, 'Open the repository with this key file instead of a password')
+            [CompletionResult]::new('--numbers', '--numbers', [CompletionResultType]::ParameterName, 'Read the files on disk, and count NaN and infinities')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write JSON, for programs')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only problems and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only problems and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'lastgood;restore' {
             [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'Directory to restore into; it is made if it is missing')
             [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'Directory to restore into; it is made if it is missing')
@@ -241,6 +271,29 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
             [CompletionResult]::new('--key-file', '--key-file', [CompletionResultType]::ParameterName, 'Open the repository with this key file instead of a password')
             [CompletionResult]::new('--scrub', '--scrub', [CompletionResultType]::ParameterName, 'Read every object, and compare it with the hash in its name')
             [CompletionResult]::new('--read-data', '--read-data', [CompletionResultType]::ParameterName, 'Read, decrypt and decode all data')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write JSON, for programs')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only problems and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only problems and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'lastgood;stats' {
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Only snapshots of this host; repeat for any of several')
+            [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Only snapshots with this label; repeat for any of several')
+            [CompletionResult]::new('--tag', '--tag', [CompletionResultType]::ParameterName, 'Only snapshots with this tag: `a,b` means both, a repeated --tag means either')
+            [CompletionResult]::new('--path', '--path', [CompletionResultType]::ParameterName, 'Only snapshots that were made of this path; repeat for all of several')
+            [CompletionResult]::new('--at', '--at', [CompletionResultType]::ParameterName, 'Only snapshots at or before this time: `latest` is then the state at that time')
+            [CompletionResult]::new('--before', '--before', [CompletionResultType]::ParameterName, 'Only snapshots before this time')
+            [CompletionResult]::new('--after', '--after', [CompletionResultType]::ParameterName, 'Only snapshots after this time')
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'The repository: the path of a folder')
+            [CompletionResult]::new('--repo', '--repo', [CompletionResultType]::ParameterName, 'The repository: the path of a folder')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Read the password from this file')
+            [CompletionResult]::new('--password-file', '--password-file', [CompletionResultType]::ParameterName, 'Read the password from this file')
+            [CompletionResult]::new('--password-command', '--password-command', [CompletionResultType]::ParameterName, 'Read the password from the output of this command')
+            [CompletionResult]::new('--key-file', '--key-file', [CompletionResultType]::ParameterName, 'Open the repository with this key file instead of a password')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write JSON, for programs')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only problems and errors')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only problems and errors')
@@ -438,8 +491,10 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
             [CompletionResult]::new('backup', 'backup', [CompletionResultType]::ParameterValue, 'Make a snapshot of files and directories')
             [CompletionResult]::new('snapshots', 'snapshots', [CompletionResultType]::ParameterValue, 'List snapshots')
             [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List what is in a snapshot')
+            [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Show what the checkpoints and tensors are')
             [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Put a snapshot, or a part of it, back')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Prove that the snapshots can be restored')
+            [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Show what the repository holds, and what it takes')
             [CompletionResult]::new('cat', 'cat', [CompletionResultType]::ParameterValue, 'Print one object of the repository, decrypted')
             [CompletionResult]::new('key', 'key', [CompletionResultType]::ParameterValue, 'Manage the passwords and key files that open the repository')
             [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Show the version')
@@ -458,10 +513,16 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
         'lastgood;help;ls' {
             break
         }
+        'lastgood;help;inspect' {
+            break
+        }
         'lastgood;help;restore' {
             break
         }
         'lastgood;help;verify' {
+            break
+        }
+        'lastgood;help;stats' {
             break
         }
         'lastgood;help;cat' {

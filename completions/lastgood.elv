@@ -38,9 +38,11 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand snapshots 'List snapshots'
             cand list 'List snapshots'
             cand ls 'List what is in a snapshot'
+            cand inspect 'Show what the checkpoints and tensors are'
             cand restore 'Put a snapshot, or a part of it, back'
             cand verify 'Prove that the snapshots can be restored'
             cand check 'Prove that the snapshots can be restored'
+            cand stats 'Show what the repository holds, and what it takes'
             cand cat 'Print one object of the repository, decrypted'
             cand key 'Manage the passwords and key files that open the repository'
             cand version 'Show the version'
@@ -66,6 +68,7 @@ set edit:completion:arg-completer[lastgood] = {|@words|
         &'lastgood;backup'= {
             cand --compression 'How hard to compress: `off` stores as it is, `auto` is fast, `max` is slow and somewhat smaller'
             cand --delta 'Whether a tensor may be stored as its difference to the one of an earlier checkpoint: `off`, or `auto` where that wins'
+            cand --wait-complete 'Wait so long for checkpoints that are still being written: 30s, 10min, 1h'
             cand --tag 'Tags of the snapshot; repeat, or separate with commas'
             cand --label 'Label: snapshots of one host and label are a series'
             cand --host 'Host, instead of the name of this machine'
@@ -86,6 +89,7 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand -n 'Only say what would be stored'
             cand --dry-run 'Only say what would be stored'
             cand --skip-if-unchanged 'Make no snapshot if nothing changed since the last one'
+            cand --require-complete 'Make no snapshot if a newest checkpoint is not complete'
             cand --exclude-caches 'Leave out the content of directories with a CACHEDIR.TAG'
             cand -x 'Do not go into other file systems'
             cand --one-file-system 'Do not go into other file systems'
@@ -169,6 +173,31 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'lastgood;inspect'= {
+            cand -t 'List the tensors; only those whose name matches GLOB'
+            cand --tensors 'List the tensors; only those whose name matches GLOB'
+            cand --host 'Only snapshots of this host; repeat for any of several'
+            cand --label 'Only snapshots with this label; repeat for any of several'
+            cand --tag 'Only snapshots with this tag: `a,b` means both, a repeated --tag means either'
+            cand --path 'Only snapshots that were made of this path; repeat for all of several'
+            cand --at 'Only snapshots at or before this time: `latest` is then the state at that time'
+            cand --before 'Only snapshots before this time'
+            cand --after 'Only snapshots after this time'
+            cand -r 'The repository: the path of a folder'
+            cand --repo 'The repository: the path of a folder'
+            cand -p 'Read the password from this file'
+            cand --password-file 'Read the password from this file'
+            cand --password-command 'Read the password from the output of this command'
+            cand --key-file 'Open the repository with this key file instead of a password'
+            cand --numbers 'Read the files on disk, and count NaN and infinities'
+            cand --json 'Write JSON, for programs'
+            cand -q 'Say only problems and errors'
+            cand --quiet 'Say only problems and errors'
+            cand -v 'Say more'
+            cand --verbose 'Say more'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'lastgood;restore'= {
             cand -t 'Directory to restore into; it is made if it is missing'
             cand --target 'Directory to restore into; it is made if it is missing'
@@ -230,6 +259,28 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand --key-file 'Open the repository with this key file instead of a password'
             cand --scrub 'Read every object, and compare it with the hash in its name'
             cand --read-data 'Read, decrypt and decode all data'
+            cand --json 'Write JSON, for programs'
+            cand -q 'Say only problems and errors'
+            cand --quiet 'Say only problems and errors'
+            cand -v 'Say more'
+            cand --verbose 'Say more'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'lastgood;stats'= {
+            cand --host 'Only snapshots of this host; repeat for any of several'
+            cand --label 'Only snapshots with this label; repeat for any of several'
+            cand --tag 'Only snapshots with this tag: `a,b` means both, a repeated --tag means either'
+            cand --path 'Only snapshots that were made of this path; repeat for all of several'
+            cand --at 'Only snapshots at or before this time: `latest` is then the state at that time'
+            cand --before 'Only snapshots before this time'
+            cand --after 'Only snapshots after this time'
+            cand -r 'The repository: the path of a folder'
+            cand --repo 'The repository: the path of a folder'
+            cand -p 'Read the password from this file'
+            cand --password-file 'Read the password from this file'
+            cand --password-command 'Read the password from the output of this command'
+            cand --key-file 'Open the repository with this key file instead of a password'
             cand --json 'Write JSON, for programs'
             cand -q 'Say only problems and errors'
             cand --quiet 'Say only problems and errors'
@@ -411,8 +462,10 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand backup 'Make a snapshot of files and directories'
             cand snapshots 'List snapshots'
             cand ls 'List what is in a snapshot'
+            cand inspect 'Show what the checkpoints and tensors are'
             cand restore 'Put a snapshot, or a part of it, back'
             cand verify 'Prove that the snapshots can be restored'
+            cand stats 'Show what the repository holds, and what it takes'
             cand cat 'Print one object of the repository, decrypted'
             cand key 'Manage the passwords and key files that open the repository'
             cand version 'Show the version'
@@ -426,9 +479,13 @@ set edit:completion:arg-completer[lastgood] = {|@words|
         }
         &'lastgood;help;ls'= {
         }
+        &'lastgood;help;inspect'= {
+        }
         &'lastgood;help;restore'= {
         }
         &'lastgood;help;verify'= {
+        }
+        &'lastgood;help;stats'= {
         }
         &'lastgood;help;cat'= {
         }

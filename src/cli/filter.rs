@@ -51,6 +51,16 @@ pub struct FilterArgs {
 }
 
 impl FilterArgs {
+    /// An error if there is any flag where no snapshot is chosen; `why` says why there is none.
+    pub fn refuse(&self, why: &str) -> Result<()> {
+        let lists = [&self.host, &self.label, &self.tag].iter().all(|list| list.is_empty()) && self.path.is_empty();
+        match lists && self.at.or(self.before).or(self.after).is_none() {
+            true => Ok(()),
+            false => Err(Error::new(Kind::Usage, format!("{why}: the flags that choose one have no meaning here"))
+                .hint("leave out --host, --label, --tag, --path, --at, --before and --after, or name `latest`")),
+        }
+    }
+
     /// The filter that the flags ask for.
     pub fn filter(&self) -> Filter {
         let absolute = |path: &PathBuf| {
@@ -215,6 +225,7 @@ pub mod tests {
         assert_eq!(filter.tags, [vec!["a".to_owned(), "b".into()], vec!["c".into()]]);
         assert_eq!(filter.paths, ["/x/y", "/"]);
         assert!(words(",").is_empty());
+        assert!(args.refuse("x").is_err() && FilterArgs::default().refuse("x").is_ok());
     }
 
     #[test]

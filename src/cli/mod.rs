@@ -7,6 +7,7 @@ mod checkpoints;
 mod exit;
 mod filter;
 mod init;
+mod inspect;
 mod key;
 mod ls;
 mod open;
@@ -16,7 +17,9 @@ mod restore;
 mod secret;
 mod size;
 mod snapshots;
+mod stats;
 mod table;
+mod tensors;
 mod time;
 mod ui;
 mod verify;
@@ -92,8 +95,10 @@ enum Command {
     Backup(backup::Args),
     Snapshots(snapshots::Args),
     Ls(ls::Args),
+    Inspect(inspect::Args),
     Restore(restore::Args),
     Verify(verify::Args),
+    Stats(stats::Args),
     Cat(cat::Args),
     Key(key::Args),
     Version(version::Args),
@@ -121,8 +126,10 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Backup(args) => backup::run(args, global, &ui).await,
         Command::Snapshots(args) => snapshots::run(args, global, &ui).await,
         Command::Ls(args) => ls::run(args, global, &ui).await,
+        Command::Inspect(args) => inspect::run(args, global, &ui).await,
         Command::Restore(args) => restore::run(args, global, &ui).await,
         Command::Verify(args) => verify::run(args, global, &ui).await,
+        Command::Stats(args) => stats::run(args, global, &ui).await,
         Command::Cat(args) => cat::run(args, global, &ui).await,
         Command::Key(args) => key::run(args, global, &ui).await,
         Command::Version(args) => version::run(args, &ui),
@@ -193,6 +200,10 @@ mod tests {
             "lastgood restore -t /x --overwrite if-newer --delete -i a -e b --verify",
             "lastgood check --read-data-subset 2/7",
             "lastgood cat pack ab12",
+            "lastgood inspect",
+            "lastgood inspect ./checkpoint-1000 -t --numbers --json",
+            "lastgood inspect --tensors=model.* latest:models --at yesterday",
+            "lastgood stats latest~1 --host a",
             "lastgood key add --new-key-file /k",
             "lastgood key passwd -q",
             "lastgood version --json",
