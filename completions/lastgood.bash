@@ -599,7 +599,7 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__inspect)
-            opts="-t -r -p -q -v -h --tensors --numbers --host --label --tag --path --at --before --after --repo --password-file --password-command --key-file --json --quiet --verbose --help"
+            opts="-t -r -p -q -v -h --tensors --numbers --host --label --tag --path --at --before --after --before-step --best --repo --password-file --password-command --key-file --json --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -638,6 +638,14 @@ _lastgood() {
                     return 0
                     ;;
                 --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --before-step)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --best)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -983,7 +991,7 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__ls)
-            opts="-l -R -r -p -q -v -h --long --recursive --host --label --tag --path --at --before --after --repo --password-file --password-command --key-file --json --quiet --verbose --help"
+            opts="-l -R -r -p -q -v -h --long --recursive --host --label --tag --path --at --before --after --before-step --best --repo --password-file --password-command --key-file --json --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1014,6 +1022,14 @@ _lastgood() {
                     return 0
                     ;;
                 --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --before-step)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --best)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1049,7 +1065,7 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__restore)
-            opts="-t -i -e -n -r -p -q -v -h --target --include --exclude --overwrite --delete --dry-run --verify --host --label --tag --path --at --before --after --repo --password-file --password-command --key-file --json --quiet --verbose --help"
+            opts="-t -i -e -n -r -p -q -v -h --target --include --exclude --overwrite --delete --dry-run --verify --host --label --tag --path --at --before --after --before-step --best --repo --password-file --password-command --key-file --json --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1111,6 +1127,14 @@ _lastgood() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --before-step)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --best)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --repo)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1143,7 +1167,7 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__snapshots)
-            opts="-r -p -q -v -h --latest --host --label --tag --path --at --before --after --repo --password-file --password-command --key-file --json --quiet --verbose --help"
+            opts="-r -p -q -v -h --latest --good --host --label --tag --path --at --before --after --before-step --best --repo --password-file --password-command --key-file --json --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1181,6 +1205,14 @@ _lastgood() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --before-step)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --best)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --repo)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1213,7 +1245,7 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__stats)
-            opts="-r -p -q -v -h --host --label --tag --path --at --before --after --repo --password-file --password-command --key-file --json --quiet --verbose --help"
+            opts="-r -p -q -v -h --host --label --tag --path --at --before --after --before-step --best --repo --password-file --password-command --key-file --json --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1244,6 +1276,14 @@ _lastgood() {
                     return 0
                     ;;
                 --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --before-step)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --best)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -94,10 +94,13 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l path -d 
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l at -d 'Only snapshots at or before this time: `latest` is then the state at that time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l before -d 'Only snapshots before this time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l after -d 'Only snapshots after this time' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l before-step -d 'With `last-good`: the newest whose newest checkpoint is of a step before this one' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l best -d 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -s r -l repo -d 'The repository: the path of a folder' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -s p -l password-file -d 'Read the password from this file' -r -F
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l password-command -d 'Read the password from the output of this command' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l key-file -d 'Open the repository with this key file instead of a password' -r -F
+complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l good -d 'Only good ones: the newest checkpoints in them are complete and finite, and nothing is known to be damaged'
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -l json -d 'Write JSON, for programs'
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -s q -l quiet -d 'Say only problems and errors'
 complete -c lastgood -n "__fish_lastgood_using_subcommand snapshots" -s v -l verbose -d 'Say more'
@@ -110,10 +113,13 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l path -d 'Only
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l at -d 'Only snapshots at or before this time: `latest` is then the state at that time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l before -d 'Only snapshots before this time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l after -d 'Only snapshots after this time' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l before-step -d 'With `last-good`: the newest whose newest checkpoint is of a step before this one' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l best -d 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -s r -l repo -d 'The repository: the path of a folder' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -s p -l password-file -d 'Read the password from this file' -r -F
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l password-command -d 'Read the password from the output of this command' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l key-file -d 'Open the repository with this key file instead of a password' -r -F
+complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l good -d 'Only good ones: the newest checkpoints in them are complete and finite, and nothing is known to be damaged'
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -l json -d 'Write JSON, for programs'
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -s q -l quiet -d 'Say only problems and errors'
 complete -c lastgood -n "__fish_lastgood_using_subcommand list" -s v -l verbose -d 'Say more'
@@ -125,6 +131,8 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -l path -d 'Only s
 complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -l at -d 'Only snapshots at or before this time: `latest` is then the state at that time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -l before -d 'Only snapshots before this time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -l after -d 'Only snapshots after this time' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -l before-step -d 'With `last-good`: the newest whose newest checkpoint is of a step before this one' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -l best -d 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -s r -l repo -d 'The repository: the path of a folder' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -s p -l password-file -d 'Read the password from this file' -r -F
 complete -c lastgood -n "__fish_lastgood_using_subcommand ls" -l password-command -d 'Read the password from the output of this command' -r
@@ -143,6 +151,8 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand inspect" -l path -d 'O
 complete -c lastgood -n "__fish_lastgood_using_subcommand inspect" -l at -d 'Only snapshots at or before this time: `latest` is then the state at that time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand inspect" -l before -d 'Only snapshots before this time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand inspect" -l after -d 'Only snapshots after this time' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand inspect" -l before-step -d 'With `last-good`: the newest whose newest checkpoint is of a step before this one' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand inspect" -l best -d 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand inspect" -s r -l repo -d 'The repository: the path of a folder' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand inspect" -s p -l password-file -d 'Read the password from this file' -r -F
 complete -c lastgood -n "__fish_lastgood_using_subcommand inspect" -l password-command -d 'Read the password from the output of this command' -r
@@ -166,6 +176,8 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l path -d 'O
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l at -d 'Only snapshots at or before this time: `latest` is then the state at that time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l before -d 'Only snapshots before this time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l after -d 'Only snapshots after this time' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l before-step -d 'With `last-good`: the newest whose newest checkpoint is of a step before this one' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l best -d 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s r -l repo -d 'The repository: the path of a folder' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s p -l password-file -d 'Read the password from this file' -r -F
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l password-command -d 'Read the password from the output of this command' -r
@@ -206,6 +218,8 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand stats" -l path -d 'Onl
 complete -c lastgood -n "__fish_lastgood_using_subcommand stats" -l at -d 'Only snapshots at or before this time: `latest` is then the state at that time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand stats" -l before -d 'Only snapshots before this time' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand stats" -l after -d 'Only snapshots after this time' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand stats" -l before-step -d 'With `last-good`: the newest whose newest checkpoint is of a step before this one' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand stats" -l best -d 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand stats" -s r -l repo -d 'The repository: the path of a folder' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand stats" -s p -l password-file -d 'Read the password from this file' -r -F
 complete -c lastgood -n "__fish_lastgood_using_subcommand stats" -l password-command -d 'Read the password from the output of this command' -r

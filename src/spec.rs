@@ -32,10 +32,12 @@ pub enum ObjectType {
     Index = 5,
     /// `snapshots/<time>-<hash>`
     Snapshot = 6,
+    /// `verdicts/<time>-<hash>`
+    Verdict = 12,
 }
 
-/// Object types 7 to 12 are reserved: plan, tombstone, parity, cache, pending, verdict.
-pub const RESERVED_TYPES: std::ops::RangeInclusive<u8> = 7..=12;
+/// Object types 7 to 11 are reserved: plan, tombstone, parity, cache, pending.
+pub const RESERVED_TYPES: std::ops::RangeInclusive<u8> = 7..=11;
 
 /// Name of the configuration object.
 pub const CONFIG_NAME: &str = "config/0";
@@ -47,6 +49,8 @@ pub const PACKS: &str = "packs";
 pub const INDEX: &str = "index";
 /// Prefix of snapshots.
 pub const SNAPSHOTS: &str = "snapshots";
+/// Prefix of what verifications found.
+pub const VERDICTS: &str = "verdicts";
 /// Prefix of prune plans: reserved, a repository that has any is one for a newer lastgood.
 pub const PLANS: &str = "plans";
 

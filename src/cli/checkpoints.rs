@@ -6,23 +6,29 @@ use crate::records::snapshot::Checkpoint;
 /// The most checkpoints that are named one by one, and the most faults of each.
 const NAMED: usize = 10;
 const FAULTS: usize = 5;
+/// Good ones are named if there are no more of them.
+const FEW: usize = 3;
 
-/// One line for each of the newest checkpoints, then what is wrong with it; the older ones of a family are counted.
+/// The newest checkpoints, each on a line with what is wrong with it; many good ones, and the older ones of a family, are
+/// only counted.
 pub fn checkpoints(all: &[Checkpoint]) -> String {
     let (newest, older): (Vec<&Checkpoint>, Vec<&Checkpoint>) = all.iter().partition(|checkpoint| checkpoint.newest);
     let mut text = String::new();
     // What is wrong comes first: it must not be lost among many good ones.
-    let (bad, good): (Vec<&Checkpoint>, Vec<&Checkpoint>) =
+    let (mut named, good): (Vec<&Checkpoint>, Vec<&Checkpoint>) =
         newest.into_iter().partition(|checkpoint| !checkpoint.good());
-    let total = bad.len() + good.len();
-    for checkpoint in bad.into_iter().chain(good).take(NAMED) {
+    match good.len() {
+        0..=FEW => named.extend(good),
+        many => text.push_str(&format!("Checkpoints that are complete and finite: {}\n", grouped(many as u64))),
+    }
+    for checkpoint in named.iter().take(NAMED) {
         text.push_str(&format!("Checkpoint {}\n", line(checkpoint)));
         for fault in faults(checkpoint) {
             text.push_str(&format!("  {fault}\n"));
         }
     }
-    if total > NAMED {
-        text.push_str(&format!("  ... and {} more checkpoints\n", total - NAMED));
+    if named.len() > NAMED {
+        text.push_str(&format!("  ... and {} more checkpoints\n", named.len() - NAMED));
     }
     let open = older.iter().filter(|checkpoint| !checkpoint.good()).count() as u64;
     if !older.is_empty() {

@@ -3,6 +3,7 @@
 use super::time::{self, Moment};
 use super::ui::Ui;
 use crate::error::{Error, Kind, Result, printable};
+use crate::flows::last_good::{Best, Choice, Wish, last_good};
 use crate::flows::select::{Filter, Selector};
 use crate::id::ObjectId;
 use crate::records::snapshot::{Snapshot, parse_name};
@@ -10,6 +11,7 @@ use crate::repo::Repository;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Flags that narrow the snapshots down.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -48,16 +50,35 @@ pub struct FilterArgs {
     /// Only snapshots after this time
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     pub after: Option<Moment>,
+
+    /// With `last-good`: the newest whose newest checkpoint is of a step before this one
+    #[arg(long, value_name = "STEP")]
+    pub before_step: Option<u64>,
+
+    /// With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max
+    #[arg(long, value_name = "METRIC:min|max", value_parser = best)]
+    pub best: Option<Best>,
+}
+
+fn best(text: &str) -> Result<Best> {
+    let bad = || Error::new(Kind::Usage, format!("{text:?} is no metric with a direction")).hint("write eval_loss:min");
+    let (metric, greatest) = match text.rsplit_once(':') {
+        Some((metric, "min")) => (metric, false),
+        Some((metric, "max")) => (metric, true),
+        _ => return Err(bad()),
+    };
+    if metric.is_empty() { Err(bad()) } else { Ok(Best { metric: metric.to_owned(), greatest }) }
 }
 
 impl FilterArgs {
     /// An error if there is any flag where no snapshot is chosen; `why` says why there is none.
     pub fn refuse(&self, why: &str) -> Result<()> {
         let lists = [&self.host, &self.label, &self.tag].iter().all(|list| list.is_empty()) && self.path.is_empty();
-        match lists && self.at.or(self.before).or(self.after).is_none() {
+        let wishes = self.before_step.is_some() || self.best.is_some();
+        match lists && !wishes && self.at.or(self.before).or(self.after).is_none() {
             true => Ok(()),
             false => Err(Error::new(Kind::Usage, format!("{why}: the flags that choose one have no meaning here"))
-                .hint("leave out --host, --label, --tag, --path, --at, --before and --after, or name `latest`")),
+                .hint("leave them out, or name the snapshot, as in `latest`")),
         }
     }
 
@@ -76,6 +97,7 @@ impl FilterArgs {
             at: self.at,
             before: self.before,
             after: self.after,
+            wish: Wish { before_step: self.before_step, best: self.best.clone() },
         }
     }
 }
@@ -106,7 +128,7 @@ pub enum Guess {
 
 /// The snapshot and the path in it that the user means.
 pub async fn choose(
-    repo: &Repository,
+    repo: &Arc<Repository>,
     selector: &str,
     filter: &Filter,
     guess: Guess,
@@ -114,6 +136,15 @@ pub async fn choose(
 ) -> Result<(Snapshot, Vec<u8>)> {
     let selector = Selector::parse(selector)?;
     let (snapshots, damaged) = all(repo, ui).await?;
+    if selector.good {
+        let found = good(repo, &snapshots, filter, ui).await?;
+        refuse_guess(&found, &snapshots, filter, guess, ui)?;
+        return Ok((found, selector.path));
+    }
+    if filter.wish != Wish::default() {
+        return Err(Error::new(Kind::Usage, "--before-step and --best choose among good snapshots")
+            .hint("name the snapshot `last-good`"));
+    }
     let found = match selector.find(&snapshots, filter) {
         // What is meant may well be the one that cannot be read.
         Err(e) if e.kind == Kind::NoMatch && !damaged.is_empty() => {
@@ -123,17 +154,34 @@ pub async fn choose(
     };
     if selector.back.is_some() {
         refuse_older(&found, filter, &damaged)?;
-        if let Some(what) = guessed(&found, &snapshots, filter) {
-            match guess {
-                Guess::Warn => ui.warn(&format!("{what}; --host and --label choose")),
-                Guess::Refuse => {
-                    return Err(Error::new(Kind::Usage, format!("It is not said which snapshots are meant: {what}"))
-                        .hint("add --host or --label; `lastgood snapshots` lists them"));
-                }
-            }
-        }
+        refuse_guess(&found, &snapshots, filter, guess, ui)?;
     }
     Ok((found, selector.path))
+}
+
+/// The last good one; says why newer ones are not it.
+async fn good(repo: &Arc<Repository>, snapshots: &[Snapshot], filter: &Filter, ui: &Ui) -> Result<Snapshot> {
+    let admitted: Vec<&Snapshot> = snapshots.iter().filter(|snapshot| filter.admits(snapshot)).collect();
+    let Choice { snapshot, passed } = last_good(repo, &admitted, &filter.wish).await?;
+    for over in &passed {
+        let time = Moment::parse_from_rfc3339(&over.time).map_or_else(|_| over.time.clone(), |time| time::show(&time));
+        let reasons = printable(over.reasons.join("; ").as_bytes());
+        ui.note(&format!("Passed over snapshot {} of {time}: {reasons}", over.snapshot.brief()));
+    }
+    Ok(snapshot)
+}
+
+/// Warns, or refuses, if snapshots of another series could be meant.
+fn refuse_guess(found: &Snapshot, snapshots: &[Snapshot], filter: &Filter, guess: Guess, ui: &Ui) -> Result<()> {
+    let Some(what) = guessed(found, snapshots, filter) else { return Ok(()) };
+    match guess {
+        Guess::Warn => ui.warn(&format!("{what}; --host and --label choose")),
+        Guess::Refuse => {
+            return Err(Error::new(Kind::Usage, format!("It is not said which snapshots are meant: {what}"))
+                .hint("add --host or --label; `lastgood snapshots` lists them"));
+        }
+    }
+    Ok(())
 }
 
 /// That there are other series that the latest snapshot could have been of, if the user chose none.
@@ -187,6 +235,11 @@ pub fn describe(snapshot: &Snapshot) -> String {
 pub struct SnapshotJson<'a> {
     id: Option<ObjectId>,
     short_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<u64>,
+    /// Why it is not good, if that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faults: Option<Vec<String>>,
     #[serde(flatten)]
     snapshot: &'a Snapshot,
 }
@@ -194,7 +247,12 @@ pub struct SnapshotJson<'a> {
 impl<'a> SnapshotJson<'a> {
     /// Of a snapshot.
     pub fn new(snapshot: &'a Snapshot) -> SnapshotJson<'a> {
-        SnapshotJson { id: snapshot.id, short_id: snapshot.brief(), snapshot }
+        SnapshotJson { id: snapshot.id, short_id: snapshot.brief(), step: snapshot.step(), faults: None, snapshot }
+    }
+
+    /// With what keeps it from being good.
+    pub fn with_faults(snapshot: &'a Snapshot, faults: Vec<String>) -> SnapshotJson<'a> {
+        SnapshotJson { faults: Some(faults), ..SnapshotJson::new(snapshot) }
     }
 }
 

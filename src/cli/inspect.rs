@@ -188,6 +188,10 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
         }
         None => {
             let selector = args.what.to_str().unwrap_or_default();
+            Selector::parse(selector).map_err(|e| Error {
+                what: format!("{} is neither a file here nor a snapshot", shown(&args.what)),
+                ..e.hint("write a path, or a snapshot as in latest:models/base; patterns come as --tensors=PATTERN")
+            })?;
             let repo = open(global, ui).await?;
             let (snapshot, subtree) = choose(&repo, selector, &args.filter.filter(), Guess::Warn, ui).await?;
             ui.note(&describe(&snapshot));

@@ -8,14 +8,17 @@ use super::size::{count, show};
 use super::table::{Side, Table};
 use super::time;
 use super::ui::Ui;
-use crate::error::{Result, printable};
-use crate::records::snapshot::Snapshot;
+use crate::error::{Error, Kind, Result, printable};
+use crate::flows::last_good::{Wish, faults};
+use crate::records::snapshot::{Checkpoint, Snapshot};
+use crate::records::verdict::{Verdict, damage};
 use std::collections::HashMap;
 
 /// List snapshots
 ///
 /// The oldest comes first. `!` after an id says that the snapshot is not complete: something could not be read when it was
-/// made. Added is what the snapshot took in the repository when it was made, after deduplication and compression.
+/// made. State says whether the newest checkpoints in it are complete and their numbers finite, and whether a verification
+/// found it damaged; `lastgood inspect` tells more. Added is what the snapshot took in the repository when it was made, after deduplication and compression.
 #[derive(Debug, clap::Args)]
 #[command(visible_alias = "list")]
 #[command(after_help = exit::status(&OPENING, &[(Exit::Damage, "some snapshots are damaged; the others are listed")]))]
@@ -23,6 +26,10 @@ pub struct Args {
     /// Only the newest N of each host and label
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     latest: Option<u32>,
+
+    /// Only good ones: the newest checkpoints in them are complete and finite, and nothing is known to be damaged
+    #[arg(long)]
+    good: bool,
 
     #[command(flatten)]
     filter: FilterArgs,
@@ -33,13 +40,20 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
     let filter = args.filter.filter();
     let repo = open(global, ui).await?;
     let (mut snapshots, damaged) = all(&repo, ui).await?;
-    snapshots.retain(|snapshot| filter.admits(snapshot));
+    if filter.wish != Wish::default() {
+        return Err(Error::new(Kind::Usage, "--before-step and --best are for `restore last-good`"));
+    }
+    let verdicts = repo.verdicts().await?;
+    snapshots.retain(|snapshot| filter.admits(snapshot) && !(args.good && !faults(snapshot, &verdicts).is_empty()));
     if let Some(most) = args.latest {
         snapshots = newest(snapshots, most);
     }
     match ui.json {
-        true => ui.json(&snapshots.iter().map(SnapshotJson::new).collect::<Vec<_>>())?,
-        false => ui.write(listing(&snapshots).as_bytes())?,
+        true => {
+            let json = |snapshot| SnapshotJson::with_faults(snapshot, faults(snapshot, &verdicts));
+            ui.json(&snapshots.iter().map(json).collect::<Vec<_>>())?;
+        }
+        false => ui.write(listing(&snapshots, &verdicts).as_bytes())?,
     }
     Ok(if damaged.is_empty() { Exit::Done } else { Exit::Damage })
 }
@@ -59,7 +73,19 @@ fn newest(snapshots: Vec<Snapshot>, most: u32) -> Vec<Snapshot> {
     kept
 }
 
-fn listing(snapshots: &[Snapshot]) -> String {
+/// In one word whether somebody could go on from a snapshot.
+fn state(snapshot: &Snapshot, verdicts: &[Verdict]) -> &'static str {
+    let newest = |test: fn(&Checkpoint) -> bool| snapshot.checkpoints.iter().any(|c| c.newest && test(c));
+    match faults(snapshot, verdicts).is_empty() {
+        true => "good",
+        false if snapshot.id.is_some_and(|id| damage(verdicts, &id).is_some()) => "DAMAGED",
+        false if newest(|checkpoint| !checkpoint.complete) => "not complete",
+        false if newest(|checkpoint| checkpoint.not_finite > 0) => "NaN or inf",
+        false => "problems",
+    }
+}
+
+fn listing(snapshots: &[Snapshot], verdicts: &[Verdict]) -> String {
     let shown = |text: &String| printable(text.as_bytes());
     let mut table = Table::new(&[
         ("ID", Side::Left),
@@ -68,6 +94,8 @@ fn listing(snapshots: &[Snapshot]) -> String {
         ("Label", Side::Left),
         ("Tags", Side::Left),
         ("Meta", Side::Left),
+        ("Step", Side::Right),
+        ("State", Side::Left),
         ("Paths", Side::Left),
         ("Size", Side::Right),
         ("Added", Side::Right),
@@ -80,6 +108,12 @@ fn listing(snapshots: &[Snapshot]) -> String {
             shown(&snapshot.label),
             snapshot.tags.iter().map(shown).collect::<Vec<_>>().join(","),
             snapshot.meta.iter().map(|(name, value)| shown(&format!("{name}={value}"))).collect::<Vec<_>>().join("\n"),
+            snapshot
+                .step()
+                .filter(|_| !snapshot.meta.contains_key("step"))
+                .map(|step| step.to_string())
+                .unwrap_or_default(),
+            state(snapshot, verdicts).to_owned(),
             snapshot.paths.iter().map(shown).collect::<Vec<_>>().join("\n"),
             show(snapshot.summary.total_bytes_processed),
             show(snapshot.summary.data_added_packed),
@@ -102,24 +136,26 @@ mod tests {
     #[test]
     fn a_table_with_a_footer() {
         let first = snapshot(1, r#","tags":["a","b\u001b"]"#);
-        let second = Snapshot { complete: false, paths: vec!["/x".into(), "/y".into()], ..snapshot(2, "") };
-        let text = listing(&[first, second]);
+        let second =
+            Snapshot { complete: false, problem_count: 1, paths: vec!["/x".into(), "/y".into()], ..snapshot(2, "") };
+        let text = listing(&[first, second], &[]);
         let lines: Vec<&str> = text.lines().collect();
         assert!(
-            lines[0].starts_with("ID         Time ") && lines[0].ends_with("Host  Tags       Paths  Size  Added"),
+            lines[0].starts_with("ID         Time ")
+                && lines[0].ends_with("Host  Tags       State     Paths  Size  Added"),
             "{text}"
         );
         assert!(
             lines[2].starts_with("01010101   2026-01-01") || lines[2].starts_with("01010101   2025-12-31"),
             "{text}"
         );
-        assert!(lines[2].ends_with("h     a,b\\u{1b}  /a      0 B    0 B"), "{text}");
+        assert!(lines[2].ends_with("h     a,b\\u{1b}  good      /a      0 B    0 B"), "{text}");
         assert!(lines[3].starts_with("02020202!  ") && lines[4].trim() == "/y", "{text}");
         assert_eq!(lines[5], "2 snapshots, 1 not complete (!)");
-        assert_eq!(listing(&[]), "0 snapshots\n");
-        let text = listing(&[snapshot(1, r#","meta":{"run":"7f","step":"5"}"#), snapshot(2, "")]);
+        assert_eq!(listing(&[], &[]), "0 snapshots\n");
+        let text = listing(&[snapshot(1, r#","meta":{"run":"7f","step":"5"}"#), snapshot(2, "")], &[]);
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].contains("Host  Meta    Paths") && lines[2].contains("  run=7f  /a"), "{text}");
+        assert!(lines[0].contains("Host  Meta    State  Paths") && lines[2].contains("  run=7f  good   /a"), "{text}");
         assert_eq!(lines[3].trim(), "step=5");
     }
 

@@ -310,7 +310,6 @@ mod tests {
             packs: (2, 2_100_000),
             unindexed: (1, 5000),
             index: (1, 300),
-            snapshots: (2, 800),
             objects: (9, 2_200_000),
             problems: Vec::new(),
         }

@@ -5,6 +5,7 @@ use super::size::{count, grouped, short, show};
 use super::table::{Side, Table};
 use crate::error::printable;
 use crate::flows::inspect::{Findings, Inspected};
+use crate::frameworks::family;
 use crate::records::model::{FileFormat, TensorRecord};
 use crate::records::snapshot::Checkpoint;
 use crate::tensor::Dtype;
@@ -89,68 +90,74 @@ fn health(format: &FileFormat) -> String {
     if words.is_empty() { "ok".into() } else { words.join("\n") }
 }
 
-fn dtypes(tensors: &[TensorRecord]) -> String {
-    match tensors {
-        [one] => one.dtype.name().to_owned(),
-        several => {
-            let word = |tensor: &TensorRecord| format!("{} {}", tensor.dtype.name(), short(elements(tensor)));
-            several.iter().map(word).collect::<Vec<_>>().join("\n")
-        }
+/// The directory of a path, and the name in it.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|&byte| byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
     }
 }
 
-/// The directory that all files are in, with a `/` behind it.
-fn common(files: &[Inspected]) -> &[u8] {
-    let first = files.first().map(|file| &file.path[..]).unwrap_or_default();
-    let same = |len: usize, path: &[u8]| first[..len].iter().zip(path).take_while(|(a, b)| a == b).count();
-    let len = files.iter().fold(first.len(), |len, file| same(len, &file.path));
-    let end = first[..len].iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
-    &first[..end]
+/// How many elements there are of each dtype.
+fn parameters(tensors: &[TensorRecord]) -> String {
+    let word = |tensor: &TensorRecord| format!("{} {}", tensor.dtype.name(), short(elements(tensor)));
+    tensors.iter().map(word).collect::<Vec<_>>().join("\n")
 }
 
-/// A table of the files, and what they come to.
+/// A table of the files by directories, and what they come to.
 pub fn summary(files: &[Inspected], counted: bool) -> String {
     if files.is_empty() {
         return String::new();
     }
-    let top = common(files);
     let mut table = Table::new(&[
         ("Format", Side::Left),
         ("Size", Side::Right),
         ("Tensors", Side::Right),
-        ("Params", Side::Right),
-        ("Dtypes", Side::Left),
+        ("Parameters", Side::Left),
         ("Health", Side::Left),
         ("File", Side::Left),
     ]);
-    let some = |n: u64, text: String| if n == 0 { String::new() } else { text };
+    let good = files.iter().all(|file| health(&file.format) == "ok");
+    let mut rows = Vec::new();
     for Inspected { path, size, format, tensors } in files {
-        table.row(vec![
-            format.name.clone(),
-            show(*size),
-            some(format.tensors, grouped(format.tensors)),
-            some(format.tensors, short(format.elements)),
-            dtypes(tensors),
-            health(format),
-            printable(&path[top.len()..]),
-        ]);
+        let (parameters, health) = (parameters(tensors), if good { String::new() } else { health(format) });
+        let lines = parameters.lines().count().max(health.lines().count()).max(1);
+        let (directory, name) = split(path);
+        rows.push((directory, lines));
+        let number = if format.tensors == 0 { String::new() } else { grouped(format.tensors) };
+        table.row(vec![format.name.clone(), show(*size), number, parameters, health, printable(name)]);
+    }
+    let rendered = table.render();
+    let mut lines = rendered.split_inclusive('\n');
+    let mut text: String = lines.by_ref().take(2).collect();
+    let mut last = None;
+    for (directory, count) in rows {
+        if last != Some(directory) {
+            text.push_str(&format!("{}:\n", full(directory)));
+        }
+        last = Some(directory);
+        text.extend(lines.by_ref().take(count));
     }
     let sum = |of: fn(&Inspected) -> u64| files.iter().map(of).fold(0, u64::saturating_add);
-    let (tensors, parameters) = (sum(|file| file.format.tensors), sum(|file| file.format.elements));
-    let hint = match counted || tensors == 0 {
-        true => "",
-        false => "; numbers not looked at (--numbers)",
-    };
+    let (tensors, elements) = (sum(|file| file.format.tensors), sum(|file| file.format.elements));
     let total = format!("{} in {}", count(tensors, "tensor"), count(files.len() as u64, "file"));
-    let place = full(top.strip_suffix(b"/").unwrap_or(top));
-    format!("{place}:\n{}{total}, {} parameters{hint}\n\n", table.render(), short(parameters))
+    let state = match (good, counted || tensors == 0) {
+        (true, true) => ", all ok",
+        (true, false) => ", headers ok; numbers not looked at (--numbers)",
+        (false, true) => "",
+        (false, false) => "; numbers not looked at (--numbers)",
+    };
+    format!("{text}{total}, {} parameters{state}\n\n", short(elements))
 }
 
 /// The checkpoints one by one, and then all that is wrong; `bad` asks for nothing but that.
 pub fn verdict(findings: &Findings, files: &[Inspected], bad: bool) -> String {
     let mut text = String::new();
     let wanted = |checkpoint: &&Checkpoint| !bad || checkpoint.newest && !checkpoint.good();
-    for checkpoint in findings.checkpoints.iter().filter(wanted) {
+    let mut checkpoints: Vec<&Checkpoint> = findings.checkpoints.iter().filter(wanted).collect();
+    // The newest come last: that is where people look.
+    checkpoints.sort_by_cached_key(|found| (found.newest, family(found.path.as_bytes()), found.step));
+    for checkpoint in checkpoints {
         let newer = if checkpoint.newest { "" } else { "; there is a newer one" };
         text.push_str(&format!("Checkpoint {}{newer}\n", line(checkpoint)));
         text.extend(metrics(checkpoint));
@@ -159,7 +166,9 @@ pub fn verdict(findings: &Findings, files: &[Inspected], bad: bool) -> String {
         }
     }
     for file in files {
-        if let Some(why) = &file.format.broken {
+        let name = full(split(&file.path).1);
+        let told = findings.owners(&file.path).any(|found| found.faults.iter().any(|fault| fault.contains(&name[1..])));
+        if let Some(why) = file.format.broken.as_ref().filter(|_| !told) {
             text.push_str(&format!("BROKEN: {}: {}\n", full(&file.path), printable(why.as_bytes())));
         }
     }
@@ -174,9 +183,20 @@ pub fn verdict(findings: &Findings, files: &[Inspected], bad: bool) -> String {
 
 /// The metrics that a checkpoint states of itself, on a line.
 fn metrics(checkpoint: &Checkpoint) -> Option<String> {
-    let word = |(name, value): (&String, &f64)| format!("{} {value:.5}", printable(name.as_bytes()));
+    let word = |(name, value): (&String, &f64)| format!("{} {}", printable(name.as_bytes()), figure(*value));
     let words: Vec<String> = checkpoint.metrics.iter().take(METRICS).map(word).collect();
     (!words.is_empty()).then(|| format!("  {}\n", words.join(", ")))
+}
+
+/// A metric with as many digits as make sense.
+fn figure(value: f64) -> String {
+    match value.abs() {
+        size if size == 0.0 || (1e-2..1e6).contains(&size) => {
+            let text = format!("{value:.4}");
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+        _ => format!("{value:.3e}"),
+    }
 }
 
 #[cfg(test)]
@@ -201,21 +221,24 @@ mod tests {
         let mut nan = file("m/c\u{1b}/d/e", vec![tensor(Dtype::F16, &[5])]);
         (nan.format.not_finite, nan.format.constant) = (12, 1);
         let files = [file("m/c\u{1b}/a", two), broken, nan];
-        let wanted = "/m/c\\u{1b}:
-Format       Size    Tensors  Params  Dtypes     Health      File
------------------------------------------------------------------
-safetensors  2.0 MB        3    1.0M  BF16 1.0M  ok          a
-                                      F32 120
-safetensors  2.0 MB                              BROKEN      b
-safetensors  2.0 MB        1       5  F16        12 NaN/Inf  d/e
-                                                 1 constant
+        let wanted = "Format       Size    Tensors  Parameters  Health      File
+---------------------------------------------------------
+/m/c\\u{1b}:
+safetensors  2.0 MB        3  BF16 1.0M   ok          a
+                              F32 120
+safetensors  2.0 MB                       BROKEN      b
+/m/c\\u{1b}/d:
+safetensors  2.0 MB        1  F16 5       12 NaN/Inf  e
+                                          1 constant
 4 tensors in 3 files, 1.0M parameters; numbers not looked at (--numbers)
 
 ";
         assert_eq!(summary(&files, false), wanted);
         let text = verdict(&Findings::default(), &files, true);
         assert_eq!(text, "BROKEN: /m/c\\u{1b}/b: it ends\\u{7}\nNOT FINITE: 12 numbers NaN or infinite in 1 file\n");
-        assert_eq!((summary(&[], true), common(&[file("a", vec![])])), (String::new(), &b""[..]));
+        let good = summary(&files[..1], true);
+        assert!(good.contains("Parameters  File\n") && good.ends_with("1.0M parameters, all ok\n\n"), "{good}");
+        assert_eq!((summary(&[], true), split(b"a")), (String::new(), (&b""[..], &b"a"[..])));
     }
 
     #[test]
@@ -252,9 +275,10 @@ a\\u{1b}  other  []       2 B  all zero
         let findings = Findings { checkpoints: vec![one, newest], ..Default::default() };
         assert_eq!(
             verdict(&findings, &[], false),
-            "Checkpoint /m/c-1 (HF Trainer, step 1): NOT COMPLETE; there is a newer one\n  eval_loss 1.25000\n  \
-             a is missing\nCheckpoint /m/c-1 (HF Trainer, step 1): complete\n  eval_loss 1.25000\n"
+            "Checkpoint /m/c-1 (HF Trainer, step 1): NOT COMPLETE; there is a newer one\n  eval_loss 1.25\n  \
+             a is missing\nCheckpoint /m/c-1 (HF Trainer, step 1): complete\n  eval_loss 1.25\n"
         );
         assert_eq!(verdict(&findings, &[], true), "");
+        assert_eq!([0.0, 2.34567, 1e-7, 5e9, 100.0].map(figure), ["0", "2.3457", "1.000e-7", "5.000e9", "100"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Global;
 use super::exit::{self, Exit, OPENING};
-use super::open::open;
+use super::open::{hostname, open};
 use super::progress::Running;
 use super::size::{count, grouped, show};
 use super::time::show_span;
@@ -17,7 +17,8 @@ use std::time::Duration;
 ///
 /// Always checked: that every snapshot opens, that everything it refers to is in the index, and that every pack that the index
 /// names is there, with the right length. --scrub and --read-data look deeper, and read more. What is damaged is
-/// named together with the files that need it; nothing is repaired or removed.
+/// named together with the files that need it; nothing is repaired or removed. Damage is also noted in the repository, so that
+/// `last-good` passes the damaged snapshots over, until a --read-data finds nothing any more.
 #[derive(Debug, clap::Args)]
 #[command(visible_alias = "check")]
 #[command(after_help = exit::status(&OPENING, &[
@@ -89,7 +90,7 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
         (true, _) => ReadData::All,
         (false, part) => part.unwrap_or_default(),
     };
-    let options = VerifyOptions { scrub: args.scrub, read_data };
+    let options = VerifyOptions { scrub: args.scrub, read_data, record: Some(hostname()) };
     let repo = open(global, ui).await?;
     let running = Running::start(ui);
     let report = verify(&repo, &options, running.progress()).await?;
@@ -214,6 +215,7 @@ mod tests {
             message: "not what its name says".into(),
             chunks: 12,
             files: vec![Affected { snapshot: Id([3; 32]), path: "models/a".into() }],
+            snapshots: Default::default(),
             file_count: 4,
             advice: "put back a copy".into(),
         };
@@ -252,7 +254,7 @@ mod tests {
             "Checked 2 snapshots, 3 packs, 4,000 chunks\nDAMAGED packs/ab/abcd: not what its name says\n  12 chunks lost, needed by 4 files:\n    \
              03030303:/models/a\n    ... and 3 more\n  put back a copy\nDAMAGE FOUND: 1 damaged object (exit code 20), took 0.0 s\n"
         );
-        let deep = VerifyOptions { scrub: true, read_data: ReadData::All };
+        let deep = VerifyOptions { scrub: true, read_data: ReadData::All, record: None };
         assert!(words(&report(), &deep, "", Duration::ZERO).ends_with("No damage found, read 5.0 kB, took 0.0 s\n"));
     }
 
@@ -261,7 +263,7 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&machine(&damaged(), Duration::from_secs(1))).unwrap(),
             format!(
-                r#"{{"message_type":"summary","num_errors":1,"broken_packs":["abcd"],"seconds_elapsed":1.0,"snapshots":2,"packs":3,"chunks":4000,"objects_hashed":0,"packs_read":0,"bytes_read":5000,"damage":[{{"object":"packs/ab/abcd","message":"not what its name says","chunks":12,"files":[{{"snapshot":"{}","path":"models/a"}}],"file_count":4,"advice":"put back a copy"}}],"unknown":[],"notes":[]}}"#,
+                r#"{{"message_type":"summary","num_errors":1,"broken_packs":["abcd"],"seconds_elapsed":1.0,"snapshots":2,"packs":3,"chunks":4000,"objects_hashed":0,"packs_read":0,"bytes_read":5000,"damage":[{{"object":"packs/ab/abcd","message":"not what its name says","chunks":12,"files":[{{"snapshot":"{}","path":"models/a"}}],"file_count":4,"snapshots":{{}},"advice":"put back a copy"}}],"unknown":[],"notes":[]}}"#,
                 "03".repeat(32)
             )
         );

@@ -191,6 +191,34 @@ mod tests {
         }
     }
 
+    /// Five f16 as the difference to f32, written by hand: the layout, frozen. The manual page has the same.
+    #[rustfmt::skip]
+    const GOLDEN: &[u8] = &[
+        6, // f32, rounded to f16
+        0, 2, 0, 1, 0, 0, 0, 0, // not rotated, width 2, phase 0, zero map stored, no plane coded
+        1, 0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0, // lengths: zero map, plane 0, plane 1
+        0b1_1010, 1, 4, 1, 0, 0, 0, // zero map, planes: the distances 0, -1, 0, 2, -1
+    ];
+
+    #[test]
+    fn the_layout_is_frozen() {
+        let (mut coder, mut out) = (Coder::new().unwrap(), Vec::new());
+        let base = [0x3f80_0000u32, 0x3f80_3000, 0x3380_0000, 0xc020_0000, 0x4780_0000].map(u32::to_le_bytes).concat();
+        coder.decode_with(3, GOLDEN, 10, &base, &mut out).unwrap();
+        assert_eq!(out, [0x3c00u16, 0x3c01, 1, 0xc102, 0x7bff].map(u16::to_le_bytes).concat());
+        // Place and value: each of them breaks one rule.
+        for (at, value) in
+            [(0, 9), (0, 255), (0, 0), (0, 3), (1, 1), (2, 4), (3, 1), (4, 0), (6, 1), (9, 2), (21, 0x3a)]
+        {
+            let mut frame = GOLDEN.to_vec();
+            frame[at] = value;
+            assert!(coder.decode_with(3, &frame, 10, &base, &mut out).is_err(), "{at} = {value}");
+        }
+        for (len, base) in [(10, &base[4..]), (10, &base[1..]), (8, &base[..]), (9, &base[..]), (10, &base[..0])] {
+            assert!(coder.decode_with(3, GOLDEN, len, base, &mut out).is_err(), "{len} {}", base.len());
+        }
+    }
+
     #[test]
     fn a_fine_tune_is_small_and_a_stranger_is_not_tried() {
         let mut coder = Coder::new().unwrap();

@@ -53,11 +53,15 @@ impl Findings {
         }
     }
 
+    /// The checkpoints that a file is in.
+    pub fn owners(&self, path: &[u8]) -> impl Iterator<Item = &Checkpoint> {
+        let path = absolute(path);
+        self.checkpoints.iter().filter(move |checkpoint| within(&path, &checkpoint.path))
+    }
+
     /// Whether a file may be broken and nothing is lost: it is part of a checkpoint that a newer one has followed.
     pub fn is_past(&self, path: &[u8]) -> bool {
-        let path = absolute(path);
-        let owners = self.checkpoints.iter().filter(|checkpoint| within(&path, &checkpoint.path));
-        owners.max_by_key(|checkpoint| checkpoint.path.len()).is_some_and(|owner| !owner.newest)
+        self.owners(path).max_by_key(|owner| owner.path.len()).is_some_and(|owner| !owner.newest)
     }
 }
 

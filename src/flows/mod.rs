@@ -4,6 +4,7 @@ pub mod backup;
 pub mod cat;
 mod gate;
 pub mod inspect;
+pub mod last_good;
 mod look;
 pub mod ls;
 pub mod restore;

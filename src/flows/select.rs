@@ -1,5 +1,6 @@
 //! Which snapshot is meant: `latest`, `latest~2`, an id prefix, narrowed by host, label, tag, path and time.
 
+use super::last_good::Wish;
 use crate::error::{Error, Kind, Result};
 use crate::records::snapshot::Snapshot;
 use chrono::{DateTime, FixedOffset, SecondsFormat};
@@ -21,6 +22,8 @@ pub struct Filter {
     pub before: Option<DateTime<FixedOffset>>,
     /// After this time.
     pub after: Option<DateTime<FixedOffset>>,
+    /// What else is wanted of `last-good`.
+    pub wish: Wish,
 }
 
 impl Filter {
@@ -55,11 +58,13 @@ impl Filter {
     }
 }
 
-/// A snapshot and a path in it, as typed: `latest`, `latest~1`, `3f2a`, `latest:models/base`.
+/// A snapshot and a path in it, as typed: `latest`, `latest~1`, `last-good`, `3f2a`, `latest:models/base`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selector {
     /// `Some(n)`: the n-th newest, from 0. `None`: by `prefix`.
     pub back: Option<usize>,
+    /// The newest good one: [`super::last_good`] finds it.
+    pub good: bool,
     /// Begin of the id.
     pub prefix: String,
     /// Path inside, as a manifest writes it; empty: all.
@@ -76,16 +81,20 @@ impl Selector {
                 .hint("write it as `lastgood ls` shows it, without `.` and `..`"));
         }
         if name == "latest" {
-            return Ok(Selector { back: Some(0), prefix: String::new(), path });
+            return Ok(Selector { back: Some(0), good: false, prefix: String::new(), path });
+        }
+        if name == "last-good" {
+            return Ok(Selector { back: None, good: true, prefix: String::new(), path });
         }
         if let Some(back) = name.strip_prefix("latest~").and_then(|n| n.parse().ok()) {
-            return Ok(Selector { back: Some(back), prefix: String::new(), path });
+            return Ok(Selector { back: Some(back), good: false, prefix: String::new(), path });
         }
         if (4..=64).contains(&name.len()) && name.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')) {
-            return Ok(Selector { back: None, prefix: name.to_owned(), path });
+            return Ok(Selector { back: None, good: false, prefix: name.to_owned(), path });
         }
-        Err(Error::new(Kind::Usage, format!("{name:?} names no snapshot"))
-            .hint("write `latest`, `latest~1`, or at least four digits of an id that `lastgood snapshots` shows"))
+        Err(Error::new(Kind::Usage, format!("{name:?} names no snapshot")).hint(
+            "write `latest`, `latest~1`, `last-good`, or at least four digits of an id that `lastgood snapshots` shows",
+        ))
     }
 
     /// Finds the snapshot among all of a repository, oldest first.
@@ -167,5 +176,6 @@ mod tests {
             assert_eq!(hour(text, &all).unwrap_err().kind, Kind::Usage, "{text}");
         }
         assert_eq!(Selector::parse("latest:/a/b/").unwrap().path, b"a/b");
+        assert!(Selector::parse("last-good:a").unwrap().good);
     }
 }

@@ -8,7 +8,7 @@ use crate::records::snapshot::Snapshot;
 use crate::repo::Repository;
 use crate::repo::index::{Index, Location, pack_name};
 use crate::repo::manifest::Manifest;
-use crate::spec::{CONFIG_NAME, INDEX, KEYS, PACKS, SNAPSHOTS};
+use crate::spec::{CONFIG_NAME, INDEX, KEYS, PACKS, SNAPSHOTS, VERDICTS};
 use futures::StreamExt;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -50,8 +50,6 @@ pub struct RepositoryStats {
     pub unindexed: (u64, u64),
     /// Index pages.
     pub index: (u64, u64),
-    /// Snapshot records.
-    pub snapshots: (u64, u64),
     /// All objects.
     pub objects: (u64, u64),
     /// What is wrong with the index.
@@ -83,13 +81,11 @@ pub async fn stats(repo: &Arc<Repository>) -> Result<RepositoryStats> {
     let count = |sizes: &mut dyn Iterator<Item = u64>| sizes.fold((0, 0), |(n, bytes), size| (n + 1, bytes + size));
     stats.packs = count(&mut (0..loaded.index.pack_count()).map(|number| loaded.index.pack(number as u32).size));
     stats.unindexed = count(&mut loaded.unindexed.iter().map(|(_, size)| *size));
-    for prefix in [PACKS, INDEX, SNAPSHOTS, KEYS] {
+    for prefix in [PACKS, INDEX, SNAPSHOTS, KEYS, VERDICTS] {
         let listed = repo.store().list(prefix).await?;
         let found = count(&mut listed.iter().map(|object| object.size));
-        match prefix {
-            INDEX => stats.index = found,
-            SNAPSHOTS => stats.snapshots = found,
-            _ => {}
+        if prefix == INDEX {
+            stats.index = found;
         }
         stats.objects = (stats.objects.0 + found.0, stats.objects.1 + found.1);
     }

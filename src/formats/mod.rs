@@ -6,6 +6,7 @@
 pub mod dcp;
 mod gguf;
 mod hdf5;
+mod hdf5_tree;
 mod npy;
 mod onnx;
 mod parquet;

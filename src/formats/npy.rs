@@ -92,35 +92,36 @@ fn element(descr: &str) -> (Dtype, Option<u64>) {
 
 /// Reads the array that lies between two offsets.
 fn array(file: &mut Window<'_>, name: String, start: u64, end: u64) -> Result<Tensor, Fault> {
+    let who = if name.is_empty() { "it".to_owned() } else { format!("array {name}") };
     let mut stream = Stream::new(file, start, end);
     if stream.take(6)? != MAGIC {
-        return broken(format!("array {name} does not start as one"));
+        return broken(format!("{who} does not start as one"));
     }
     let literal_len = match stream.array()? {
         [1, _] => stream.u16()?.into(),
         [2 | 3, _] => stream.u32()?.into(),
-        [version, _] => return unknown(format!("array {name} is of version {version}")),
+        [version, _] => return unknown(format!("{who} is of version {version}")),
     };
     if literal_len > LITERAL_MAX {
-        return unknown(format!("array {name} has too long a header"));
+        return unknown(format!("{who} has too long a header"));
     }
     let literal = String::from_utf8_lossy(stream.take(literal_len)?).into_owned();
     let offset = stream.at();
     let descr = entry(&literal, "descr");
     let sides = entry(&literal, "shape").and_then(|rest| rest.strip_prefix('(')?.split_once(')'));
     let (Some(descr), Some((sides, _))) = (descr, sides) else {
-        return broken(format!("array {name} has a header that tells no shape"));
+        return broken(format!("{who} has a header that tells no shape"));
     };
     let sides = sides.split(',').map(|side| side.trim().trim_end_matches('L')).filter(|side| !side.is_empty());
     let Ok(shape) = sides.map(str::parse).collect::<Result<Vec<u64>, _>>() else {
-        return broken(format!("array {name} has an impossible shape"));
+        return broken(format!("{who} has an impossible shape"));
     };
     let (dtype, size) = element(descr);
     let wanted = size.map(|size| shape.iter().try_fold(size, |bytes, side| bytes.checked_mul(*side)));
     match wanted {
         None => Ok(Tensor { name, dtype, shape, offset, len: end - offset }),
         Some(Some(len)) if len <= end - offset => Ok(Tensor { name, dtype, shape, offset, len }),
-        Some(_) => broken(format!("array {name} has {} bytes, less than its shape needs", end - offset)),
+        Some(_) => broken(format!("{who} has {} bytes, less than its shape needs", end - offset)),
     }
 }
 

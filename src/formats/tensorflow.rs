@@ -31,7 +31,8 @@ impl Format for Index {
         // The first entry: nothing shared, no key, and a header that starts with the number of data files.
         let header = matches!(head, [0, 0, _, 8, ..]);
         let usual = name == b"variables.index" || name.windows(4).any(|part| part == b"ckpt");
-        name.ends_with(b".index") && (header || usual)
+        let unwritten = head.iter().all(|byte| *byte == 0);
+        name.ends_with(b".index") && (header || usual && unwritten)
     }
 
     fn read(&self, file: &mut Window<'_>) -> Result<Layout, Fault> {

@@ -28,7 +28,9 @@ impl Format for TorchZip {
     fn fits(&self, name: &[u8], head: &[u8]) -> bool {
         let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending.as_bytes()));
         let weights = name.starts_with(b"pytorch_model") || name.starts_with(b"adapter_model");
-        ends(&[".pt", ".pth"])
+        // Texts have these names too: a translation to Portuguese, and paths of Python.
+        let binary = zip::starts(head) || head.starts_with(b"\x80") || head.iter().take(4).all(|byte| *byte == 0);
+        binary && ends(&[".pt", ".pth"])
             || weights && ends(&[".bin"])
             || zip::starts(head) && ends(&[".bin", ".ckpt"])
             || zip::first_name(head).ends_with(b"/data.pkl")
@@ -38,7 +40,7 @@ impl Format for TorchZip {
         let head = file.get(0, file.len().min(4))?;
         match head[..] {
             [b'P', b'K', ..] => {}
-            _ if head.len() < 4 => return broken("it is empty or cut short"),
+            [] | [b'P'] => return broken("it is empty or cut short"),
             [0, 0, 0, 0] => return broken("it starts with zeros: its beginning was never written"),
             [0x80, ..] => return unknown("it is a torch file of before 1.6, or a plain pickle"),
             _ => return unknown("it is no torch file of a known kind"),
@@ -86,8 +88,8 @@ fn dtype(name: &str) -> Option<Dtype> {
 /// The storage that a value stands for: `("storage", class, key, device, elements)` outside of the pickle.
 fn storage(pickle: &Pickle, value: Ref) -> Option<Storage<'_>> {
     let Value::Persistent(id) = pickle.get(value) else { return None };
-    let [kind, class, key, _, elements, ..] = *pickle.items(*id) else { return None };
-    if pickle.text(kind) != Some("storage") {
+    let [kind, class, key, device, elements, ..] = *pickle.items(*id) else { return None };
+    if pickle.text(kind) != Some("storage") || pickle.text(device) == Some("meta") {
         return None;
     }
     let dtype = pickle.global(class).and_then(dtype);

@@ -177,8 +177,9 @@ impl Format for Keras {
         "keras"
     }
 
-    fn fits(&self, name: &[u8], _head: &[u8]) -> bool {
-        name.ends_with(b".keras")
+    fn fits(&self, name: &[u8], head: &[u8]) -> bool {
+        // Older ones of that name are HDF5.
+        name.ends_with(b".keras") && !head.starts_with(b"\x89HDF")
     }
 
     fn read(&self, file: &mut Window<'_>) -> Result<Layout, Fault> {

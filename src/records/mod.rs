@@ -6,3 +6,4 @@ pub mod model;
 pub mod page;
 pub mod slot;
 pub mod snapshot;
+pub mod verdict;

@@ -179,6 +179,21 @@ impl Snapshot {
         self.hostname == hostname && self.label == label
     }
 
+    /// The training step: as `meta` says, or that of the newest checkpoint.
+    pub fn step(&self) -> Option<u64> {
+        let said = ["step", "global_step"].iter().find_map(|name| self.meta.get(*name)?.parse().ok());
+        said.or_else(|| self.checkpoints.iter().filter(|checkpoint| checkpoint.newest).filter_map(|c| c.step).max())
+    }
+
+    /// A metric: as `meta` says, or that of the newest checkpoint that has it. Only finite ones count.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let said = self.meta.get(name).and_then(|value| value.parse().ok());
+        let of = |checkpoint: &&Checkpoint| checkpoint.newest && checkpoint.metrics.contains_key(name);
+        let newest = self.checkpoints.iter().filter(of).max_by_key(|checkpoint| checkpoint.step);
+        said.or_else(|| newest.and_then(|checkpoint| checkpoint.metrics.get(name).copied()))
+            .filter(|v: &f64| v.is_finite())
+    }
+
     /// The id, brief.
     pub fn brief(&self) -> String {
         self.id.map_or_else(|| "new".into(), |id| id.brief())

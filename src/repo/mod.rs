@@ -9,6 +9,7 @@ pub mod manifest;
 pub mod reader;
 pub mod snapshots;
 pub mod store;
+pub mod verdicts;
 pub mod writer;
 
 use crate::codec::envelope::{EnvelopeError, Epoch, Header, Keys};

@@ -29,7 +29,7 @@ pub use file::{PartialFile, write_small};
 pub use metadata::finish_directory;
 pub use node::{hard_link, special, symlink};
 pub use ownership::Ownership;
-pub use remove::{list, remove_tree};
+pub use remove::{drop_aside, list, move_aside, remove_tree};
 pub use tree::{Directory, Tree};
 
 use rustix::io::Errno;

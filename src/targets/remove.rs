@@ -29,6 +29,30 @@ pub fn list(dir: &Directory) -> Result<Vec<(Vec<u8>, FileKind)>> {
     Ok(names)
 }
 
+/// What the name of a file that was moved aside ends in.
+const ASIDE: &[u8] = b".before-restore";
+
+/// Gives a regular file another name beside its own until what replaces it is whole; anything else stays.
+pub fn move_aside(dir: &Directory, name: &[u8]) -> Result<()> {
+    dir.check(name)?;
+    if existing(dir, name)?.is_none_or(|found| found.kind != FileKind::File) {
+        return Ok(());
+    }
+    let aside = [name, ASIDE].concat();
+    dir.check(&aside)?;
+    rustix::fs::renameat(dir, name, dir, &aside[..]).map_err(|errno| dir.error(name, "cannot move it aside", errno))
+}
+
+/// Removes what [`move_aside`] kept, if the name has a file again.
+pub fn drop_aside(dir: &Directory, name: &[u8]) -> Result<()> {
+    let aside = [name, ASIDE].concat();
+    let is_file = |name: &[u8]| Ok(existing(dir, name)?.is_some_and(|found| found.kind == FileKind::File));
+    if is_file(&aside)? && is_file(name)? {
+        unlink(dir, &aside, AtFlags::empty())?;
+    }
+    Ok(())
+}
+
 /// Removes something and, if it is a directory, all below it; returns how many names are gone. What is mounted there
 /// stays, and is an error.
 pub fn remove_tree(dir: &Arc<Directory>, name: &[u8]) -> Result<u64> {

@@ -165,7 +165,8 @@ pub async fn restore(repo: &Arc<Repository>, options: &RestoreOptions) -> Result
 
 pub async fn verify(repo: &Arc<Repository>, deep: bool) -> Result<VerifyReport> {
     let read_data = if deep { ReadData::All } else { ReadData::None };
-    lastgood::flows::verify::verify(repo, &VerifyOptions { scrub: deep, read_data }, Arc::new(Quiet)).await
+    lastgood::flows::verify::verify(repo, &VerifyOptions { scrub: deep, read_data, record: None }, Arc::new(Quiet))
+        .await
 }
 
 /// Fails unless a full verification finds nothing wrong.

@@ -2,11 +2,13 @@
 """Restores the newest snapshot of a lastgood repository, by man/lastgood-repository.5 alone: proof that the page suffices.
 
 Usage: LASTGOOD_PASSWORD=... reader.py REPOSITORY TARGET, which must not exist; files, directories and symbolic links are
-restored, and compared with the ids of their chunks. Needs blake3, argon2-cffi, cryptography, cbor2, zstandard, Python 3.11.
+restored, and compared with the ids of their chunks; what the manifest says of files with tensors is checked for sense.
+Needs blake3, argon2-cffi, cryptography, cbor2, zstandard, Python 3.11.
 """
 
 import io
 import json
+import math
 import os
 import re
 import struct
@@ -25,10 +27,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 CONFIG, SLOT, DATA, MANIFEST, INDEX, SNAPSHOT = range(1, 7)
 FILE, DIRECTORY, SYMLINK = range(3)
 HEADER, TAG, TRAILER, CHUNK_MAX = 128, 16, 8, 64 << 20
+DIFFERENCE, DIFFERENCES_MAX, DTYPES = 3, 4, 18
 DEFAULTS = {1: 0, 2: FILE, 3: False, 4: 0, 9: [0, 0], 12: 0, 14: b"", 17: [], 18: [], 19: False, 20: None, 21: 0}
+DEFAULTS[22] = None
+FORMAT = {1: None, 2: 0, 3: None, 4: 0, 5: 0, 6: 0, 7: 0}
 Header = namedtuple("Header", "type epoch repository salt commitment")
-Chunk = namedtuple("Chunk", "id codec stored raw")
+Chunk = namedtuple("Chunk", "id codec stored raw base")
 Pack = namedtuple("Pack", "id type epoch salt size chunks")
+Tensor = namedtuple("Tensor", "name dtype shape offset length nan infinite constant zero")
 
 
 class Refused(Exception):
@@ -83,10 +89,11 @@ def read_table(cursor):
     check(count <= 1 << 20, "too many chunks in a pack")
     for _ in range(count):
         (chunk_id, codec), stored = cursor.fields("<32sB"), cursor.varint()
-        check(codec <= 2, f"codec {codec} needs a newer reader")
+        check(codec <= DIFFERENCE, f"codec {codec} needs a newer reader")
         raw = cursor.varint() if codec else stored - TAG
         check(TAG <= stored <= CHUNK_MAX + TAG and raw <= CHUNK_MAX, "a chunk is out of bounds")
-        chunks.append(Chunk(chunk_id, codec, stored, raw))
+        base = cursor.take(32) if codec == DIFFERENCE else None
+        chunks.append(Chunk(chunk_id, codec, stored, raw, base))
     return chunks
 
 
@@ -139,6 +146,64 @@ def unplane(frame, length):
     return head + elements + tail
 
 
+def same(x):
+    return x
+
+
+def bf16_f32(x):
+    return x << 16
+
+
+def f32_bf16(x):
+    return ((x + 0x7FFF + (x >> 16 & 1)) & 0xFFFF_FFFF) >> 16
+
+
+def f16_f32(x):
+    sign, rest = (x & 0x8000) << 16, x & 0x7FFF
+    if rest == 0:
+        return sign
+    if rest < 0x400:
+        highest = rest.bit_length() - 1
+        return sign | highest + 103 << 23 | rest << 23 - highest & 0x7FFFFF
+    return sign | (rest << 13) + (0x3800_0000 if rest < 0x7C00 else 0x7000_0000)
+
+
+def f32_f16(x):
+    sign, rest = x >> 16 & 0x8000, x & 0x7FFF_FFFF
+    if rest < 0x3880_0000:
+        m, k = (rest, 125) if rest < 0x80_0000 else ((rest & 0x7F_FFFF) + 0x80_0000, 126 - (rest >> 23))
+        return sign | m + 2 ** (k - 1) - 1 + (m >> k & 1) >> k
+    if rest < 0x4780_0000:
+        return sign | rest - 0x3800_0000 + 0xFFF + (rest >> 13 & 1) >> 13
+    return sign | 0x7C00
+
+
+RELATIONS = [
+    ("H", "H", same),
+    ("I", "I", same),
+    ("Q", "Q", same),
+    ("H", "I", bf16_f32),
+    ("I", "H", f32_bf16),
+    ("H", "I", f16_f32),
+    ("I", "H", f32_f16),
+    ("H", "H", lambda x: f32_f16(bf16_f32(x))),
+    ("H", "H", lambda x: f32_bf16(f16_f32(x))),
+]
+
+
+def undifference(frame, length, base):
+    check(frame and frame[0] < len(RELATIONS), "a difference of an unknown relation")
+    base_form, form, predict = RELATIONS[frame[0]]
+    base_width, width = struct.calcsize("<" + base_form), struct.calcsize("<" + form)
+    count, mask = length // width, (1 << 8 * width) - 1
+    check((length, len(base)) == (count * width, count * base_width), "a base has other elements")
+    check(frame[1:4] == bytes([0, width, 0]), "distances of another shape")
+    distances = struct.unpack(f"<{count}{form}", unplane(frame[1:], length))
+    elements = struct.unpack(f"<{count}{base_form}", base)
+    pairs = zip(elements, distances)
+    return struct.pack(f"<{count}{form}", *(predict(x) + (-(z + 1) // 2 if z & 1 else z // 2) & mask for x, z in pairs))
+
+
 class Repository:
     def __init__(self, root, password):
         self.root = Path(root)
@@ -150,6 +215,7 @@ class Repository:
         config = json.loads(self.open_whole(CONFIG, config[:-32]))
         check(config["version"] == 1 and not config.get("features_read"), "needs a newer reader")
         check(config["id"] == self.id.hex(), "config/0 belongs to another repository")
+        self.codecs, self.relations = Counter(), Counter()
         self.load_index()
 
     def names(self, prefix, form=r"[0-9a-f]{64}"):
@@ -225,7 +291,8 @@ class Repository:
             check(tables.get(pack.id, pack) == pack, "an index page and a footer do not agree")
             key, at = self.object_key(pack.type, pack.epoch, pack.salt)[0], HEADER
             for number, chunk in enumerate(pack.chunks):
-                self.places.setdefault((pack.type, chunk.id), (name, key, number, at, chunk))
+                check(chunk.codec != DIFFERENCE or pack.type == DATA, f"{name} has differences")
+                self.places.setdefault((pack.type, chunk.id), []).append((name, key, number, at, chunk))
                 at += chunk.stored
         print(f"{len(packs)} packs, {len(tables)} of them indexed, {len(self.places)} chunks")
 
@@ -244,16 +311,36 @@ class Repository:
         check(not any(padding + footer[cursor.at :]), f"{name} has a wrong footer or padding")
         return Pack(bytes.fromhex(name[-64:]), header.type, header.epoch, header.salt, len(data), chunks)
 
-    def chunk(self, realm, chunk_id):
-        check((realm, chunk_id) in self.places, f"no pack has chunk {chunk_id.hex()}")
-        name, key, number, at, chunk = self.places[realm, chunk_id]
+    def chunk(self, realm, chunk_id, differences=DIFFERENCES_MAX):
+        """The plaintext of a chunk, from the first copy that is good: those that are no differences come first."""
+        copies = sorted(self.places.get((realm, chunk_id), ()), key=lambda place: place[-1].codec == DIFFERENCE)
+        refusal = Refused(f"no pack has chunk {chunk_id.hex()}")
+        for place in copies:
+            try:
+                return self.copy(realm, place, differences)
+            except (Refused, InvalidTag) as why:
+                refusal = why
+                print(f"chunk {chunk_id.hex()} in {place[0]}: {why!r}", file=sys.stderr)
+        raise refusal
+
+    def copy(self, realm, place, differences):
+        name, key, number, at, chunk = place
+        chunk_id, base = chunk.id, b""
+        if chunk.codec == DIFFERENCE:
+            check(differences > 0, "too many differences in a row")
+            base = self.chunk(realm, chunk.base, differences - 1)
         with open(self.root / name, "rb") as pack:
             frame = os.pread(pack.fileno(), chunk.stored, at)
         place = struct.pack("<I", number)
         associated = b"c" + place + chunk_id + bytes([chunk.codec]) + struct.pack("<I", chunk.raw)
         coded = AESGCM(key).decrypt(b"\1" + bytes(7) + place, frame, associated)
-        data = coded if chunk.codec == 0 else (unzstd, unplane)[chunk.codec - 1](coded, chunk.raw)
+        if chunk.codec == DIFFERENCE:
+            data = undifference(coded, chunk.raw, base)
+            self.relations[coded[0]] += 1
+        else:
+            data = coded if chunk.codec == 0 else (unzstd, unplane)[chunk.codec - 1](coded, chunk.raw)
         check(len(data) == chunk.raw and self.chunk_id(realm, data) == chunk_id, f"chunk {chunk_id.hex()} is damaged")
+        self.codecs[chunk.codec] += 1
         return data
 
     def chunk_id(self, realm, data):
@@ -268,11 +355,15 @@ class Repository:
             found[name[-64:]] = snapshot
         return found
 
+    def array(self, chunk_id):
+        """The one CBOR array that a chunk of the realm manifest is."""
+        data = self.chunk(MANIFEST, chunk_id)
+        array = cbor2.load(stream := io.BytesIO(data))
+        check(isinstance(array, list) and stream.tell() == len(data), f"{chunk_id.hex()} is not one array")
+        return array
+
     def pages(self, tree):
-        data = self.chunk(MANIFEST, bytes.fromhex(tree))
-        pages = cbor2.load(stream := io.BytesIO(data))
-        check(stream.tell() == len(data), "something follows the root")
-        return pages
+        return self.array(bytes.fromhex(tree))
 
     def entries(self, tree):
         last = None
@@ -297,6 +388,54 @@ class Repository:
             lists = b"".join(self.chunk(MANIFEST, list_id) for list_id in ids)
             ids = [lists[at : at + 32] for at in range(0, len(lists), 32)]
         return ((chunk_id, self.chunk(DATA, chunk_id)) for chunk_id in ids)
+
+
+def product(shape):
+    return min(math.prod(shape), 2**64 - 1)
+
+
+def kind_of(tensors):
+    largest = min(tensors, key=lambda tensor: (-product(tensor.shape), tensor.name.encode()))
+    return int.from_bytes(blake3(f"{largest.name} {largest.shape}".encode()).digest()[:8], "little")
+
+
+def check_format(repository, path, entry):
+    """What key 22 and the details chunk say of a file must fit together; gives what the models list has of it."""
+    about = FORMAT | entry[22]
+    check(isinstance(about[0], str) and about[0] and entry[2] == FILE, f"{path}: no format of a file")
+    check(about[1] is None or isinstance(about[1], str) and not about[2], f"{path}: broken, but has tensors")
+    if about[3] is None:
+        check(not about[2] or about[2] >= 1 << 18, f"{path}: tensors without details")
+        return None
+    tensors, end = [Tensor(*fields[:9]) for fields in repository.array(about[3])], 0
+    for tensor in tensors:
+        name, dtype, shape, offset, length, nan, infinite, constant, zero = tensor
+        check(isinstance(name, str) and all(isinstance(side, int) for side in shape), f"{path}: a strange tensor")
+        check(0 <= dtype < DTYPES and end <= offset, f"{path}: {name} overlaps, or its dtype needs a newer reader")
+        check(nan + infinite <= length and isinstance(constant, bool) and isinstance(zero, bool), f"{path}: {name}")
+        check(not zero or nan == infinite == 0 < length, f"{path}: {name} is zero, and is not")
+        check(not constant or dtype in (*range(1, 7), 16, 17), f"{path}: {name} is constant, and no float")
+        end = offset + length
+    check(tensors and end <= entry[12], f"{path} is shorter than its tensors, or has none")
+    sums = [len(tensors), sum(t.nan + t.infinite for t in tensors), sum(t.constant for t in tensors)]
+    check(sums == [about[2], about[4], about[5]], f"{path}: its sums are wrong")
+    check(min(sum(product(t.shape) for t in tensors), 2**64 - 1) == about[6], f"{path}: other elements")
+    check(kind_of(tensors) == about[7], f"{path}: of another kind")
+    return [path, about[3], entry[9][0], about[7]]
+
+
+def check_models(repository, snapshot):
+    entries = repository.entries(snapshot["tree"])
+    models = [check_format(repository, path, entry) for path, entry in entries if entry[22] is not None]
+    found = [model for model in models if model]
+    listed = repository.array(bytes.fromhex(snapshot["models"])) if snapshot.get("models") else []
+    check([list(model[:4]) for model in listed] == found, "the models list is not what the entries say")
+    checkpoints = snapshot.get("checkpoints", [])
+    fields = {"path": str, "framework": str, "complete": bool, "faults": list, "metrics": dict, "newest": bool}
+    for checkpoint in checkpoints:
+        for field, sort in fields.items():
+            check(isinstance(checkpoint.get(field, sort()), sort), f"a checkpoint with a strange {field}")
+    print(f"{len(models)} files of known formats, {len(found)} with tensors, {len(checkpoints)} checkpoints")
 
 
 def write_file(repository, entry, path):
@@ -354,7 +493,10 @@ def main():
         check(snapshots := repository.snapshots(), "there is no snapshot")
         for snapshot_id, snapshot in snapshots.items():
             print(snapshot_id[:8], snapshot["time"], snapshot["hostname"], *snapshot["paths"])
+        check_models(repository, snapshot)
         print("restored and compared:", dict(restore(repository, snapshot["tree"], sys.argv[2])))
+        print("chunks read of codecs", *sorted(repository.codecs))
+        print("differences read of relations", *sorted(repository.relations))
     except (Refused, InvalidTag) as refusal:
         sys.exit(f"reader: {refusal!r}")
 

@@ -4,6 +4,7 @@ mod bases;
 mod collect;
 mod content;
 mod read;
+mod record;
 mod run;
 mod scan;
 mod wait;
@@ -13,14 +14,14 @@ use crate::codec::coding::Level;
 use crate::error::{Error, Kind, Problem, Result, Trouble, printable};
 use crate::id::ObjectId;
 use crate::progress::{Phase, Progress};
-use crate::records::snapshot::{Checkpoint, PROBLEMS_KEPT, SeenHead, Snapshot, Summary};
+use crate::records::snapshot::{Checkpoint, PROBLEMS_KEPT, Snapshot, Summary};
 use crate::repo::index::Index;
 use crate::repo::manifest::Manifest;
 use crate::repo::writer::{Writer, upload};
 use crate::repo::{Repository, on_cpu};
 use crate::sources::{Selection, SelectionOptions, Walk};
 use bases::Bases;
-use chrono::{DateTime, FixedOffset, Local, SecondsFormat};
+use chrono::{DateTime, FixedOffset, Local};
 use collect::Collected;
 use futures::StreamExt;
 use scan::Base;
@@ -126,34 +127,8 @@ pub async fn backup(
     }
     let mut report = BackupReport { parent: base.as_ref().and_then(|base| base.id), pack_bytes, ..Default::default() };
     let unchanged = base.as_ref().is_some_and(|base| base.tree == collected.tree && base.paths == paths);
-    let ended = Local::now().fixed_offset();
-    let text = |time: &DateTime<FixedOffset>| time.to_rfc3339_opts(SecondsFormat::Micros, false);
-    let summary = Summary { backup_start: text(&started), backup_end: text(&ended), ..collected.summary };
-    let snapshot = Snapshot {
-        time: options.time.unwrap_or(started),
-        hostname: options.hostname.clone(),
-        username: options.username.clone(),
-        uid: rustix::process::getuid().as_raw(),
-        gid: rustix::process::getgid().as_raw(),
-        label: options.label.clone(),
-        tags: options.tags.clone(),
-        meta: options.meta.clone(),
-        paths,
-        excludes: options.selection.exclude.clone(),
-        parent: series.last().and_then(|last| last.id),
-        sequence: series.iter().map(|s| s.sequence).max().unwrap_or(0) + 1,
-        seen_heads: heads(&snapshots, &options.hostname, &options.label),
-        tree: collected.tree,
-        models: collected.models,
-        checkpoints: collected.checkpoints.clone(),
-        complete: collected.problem_count == 0,
-        problems: collected.problems.clone(),
-        problem_count: collected.problem_count,
-        group: None,
-        program_version: concat!("lastgood ", env!("CARGO_PKG_VERSION")).into(),
-        summary: summary.clone(),
-        id: None,
-    };
+    let snapshot = record::snapshot(options, &snapshots, paths, started, &collected);
+    let summary = snapshot.summary.clone();
     report.skipped = options.skip_if_unchanged && unchanged && collected.problem_count == 0;
     if !options.dry_run && !report.skipped {
         progress.check()?;
@@ -241,17 +216,6 @@ fn nothing_to_back_up(missing: &[crate::sources::SourceError]) -> Error {
             .hint("nothing was stored; check the path"),
         None => Error::new(Kind::Usage, "No path to back up").hint("name at least one file or directory"),
     }
-}
-
-/// The newest snapshot of every other series.
-fn heads(snapshots: &[Snapshot], hostname: &str, label: &str) -> Vec<SeenHead> {
-    let mut heads = BTreeMap::new();
-    for snapshot in snapshots.iter().filter(|s| !s.same_series(hostname, label)) {
-        let Some(id) = snapshot.id else { continue };
-        let Snapshot { hostname, label, sequence, .. } = snapshot.clone();
-        heads.insert((hostname.clone(), label.clone()), SeenHead { hostname, label, sequence, id });
-    }
-    heads.into_values().collect()
 }
 
 /// Keeps the first problems and counts all.

@@ -22,6 +22,7 @@ pub(super) struct Later {
     directories: Vec<(Entry, bool)>,
     nodes: Vec<Entry>,
     links: Vec<(Vec<u8>, Entry)>,
+    markers: Vec<Entry>,
     /// Names that the snapshot has, by directory: only kept for `--delete`.
     names: HashMap<Vec<u8>, HashSet<Vec<u8>>>,
     /// Part of the listing could not be read, so nobody knows what the snapshot does not have.
@@ -48,6 +49,11 @@ impl Later {
         self.nodes.push(entry);
     }
 
+    /// A file that a framework writes last.
+    pub fn marker(&mut self, entry: Entry) {
+        self.markers.push(entry);
+    }
+
     /// A further name of a file that is restored at `first`.
     pub fn hard_link(&mut self, first: Vec<u8>, entry: Entry) {
         self.links.push((first, entry));
@@ -69,6 +75,7 @@ impl Later {
         session.progress.check()?;
         session.progress.phase(Phase::Finishing);
         if session.options.dry_run {
+            self.write_markers(session).await?;
             return self.delete(session, wanted, report);
         }
         for entry in std::mem::take(&mut self.nodes) {
@@ -92,6 +99,7 @@ impl Later {
             }
         }
         self.delete(session, wanted, report)?;
+        self.write_markers(session).await?;
         for (entry, wanted) in self.directories.iter().rev() {
             make_directory(session, entry, *wanted)?;
         }
@@ -99,6 +107,23 @@ impl Later {
             tree.sync().map_err(|e| session.full(&e))?;
         }
         Ok(())
+    }
+
+    /// Writes what says that a checkpoint is complete, after everything else is on the disk.
+    async fn write_markers(&mut self, session: &Arc<Session>) -> Result<()> {
+        if self.markers.is_empty() {
+            return Ok(());
+        }
+        if let Some(tree) = session.tree.as_ref().filter(|_| !session.options.dry_run) {
+            tree.sync().map_err(|e| session.full(&e))?;
+        }
+        let places: Vec<Vec<u8>> = self.markers.iter().map(|entry| entry.path.clone()).collect();
+        let mut batch = Batch::default();
+        for entry in std::mem::take(&mut self.markers) {
+            session.file(entry, &mut batch).await?;
+        }
+        batch.run(session).await?;
+        if session.options.dry_run { Ok(()) } else { session.drop_markers_aside(&places) }
     }
 
     /// Removes what the snapshot does not have, where the snapshot knows all that there was; never the repository.

@@ -3,6 +3,7 @@
 mod batch;
 mod compare;
 mod finish;
+mod markers;
 mod plan;
 
 use crate::error::{Error, Kind, Problem, Result, Trouble, printable};
@@ -16,6 +17,7 @@ use crate::targets::{Directory, ExistingFile, Ownership, TargetError, Tree, exis
 use batch::Batch;
 use finish::Later;
 use futures::StreamExt;
+use markers::comes_last;
 use plan::{FilePlan, Verdict, Wanted, keeps, pieces, place};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -234,6 +236,7 @@ impl Session {
         let mut later = Later::default();
         let mut batch = Batch::default();
         let mut first_links: HashMap<u64, Vec<u8>> = HashMap::new();
+        self.move_markers_aside().await?;
         self.progress.phase(Phase::Restoring);
         let mut stream = Box::pin(self.manifest.stream(&self.options.subtree));
         while let Some(page) = stream.next().await {
@@ -306,6 +309,8 @@ impl Session {
         }
         match entry.kind {
             FileKind::Directory => later.directory(entry, true),
+            // What says that a checkpoint is complete comes when it is.
+            FileKind::File if comes_last(&entry) => later.marker(entry),
             FileKind::File => self.file(entry, batch).await?,
             _ => later.node(entry),
         }

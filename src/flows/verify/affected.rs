@@ -27,6 +27,7 @@ impl Session {
                 chunks: found.lost.len() as u64,
                 files: Vec::new(),
                 file_count: 0,
+                snapshots: Default::default(),
                 advice: found.advice.into(),
             })
             .collect();
@@ -49,6 +50,7 @@ impl Session {
         let mut add = |number: usize, path: String| {
             let damage = &mut damage[number];
             damage.file_count += 1;
+            *damage.snapshots.entry(id).or_default() += 1;
             if damage.files.len() < NAMED {
                 damage.files.push(Affected { snapshot: id, path });
             }

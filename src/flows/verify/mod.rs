@@ -8,10 +8,13 @@ use crate::codec::envelope::Realm;
 use crate::error::{Error, Kind, Problem, Result, Trouble};
 use crate::id::{ChunkId, ObjectId};
 use crate::progress::{Phase, Progress};
+use crate::records::verdict::{DamagedSnapshot, Verdict};
 use crate::repo::Repository;
 use crate::repo::index::Index;
+use crate::spec::VERDICTS;
+use chrono::Local;
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How much of the data is read.
@@ -42,6 +45,8 @@ pub struct VerifyOptions {
     pub scrub: bool,
     /// Open, decode and hash chunks.
     pub read_data: ReadData,
+    /// Keep what was found in the repository, so that `last-good` knows of it: the name of this host.
+    pub record: Option<String>,
 }
 
 /// A file that needs something damaged.
@@ -66,6 +71,8 @@ pub struct Damage {
     pub files: Vec<Affected>,
     /// How many such files there are, over all snapshots.
     pub file_count: u64,
+    /// The snapshots that they are in, and how many in each.
+    pub snapshots: BTreeMap<ObjectId, u64>,
     /// What can be done.
     pub advice: String,
 }
@@ -157,7 +164,38 @@ pub async fn verify(
     let damage = session.affected(&snapshots).await?;
     let mut report = std::mem::take(&mut *lock(&session.report));
     report.damage = damage;
+    if let Some(hostname) = &options.record {
+        record(repo, hostname, options.read_data == ReadData::All, &mut report).await?;
+    }
     Ok(report)
+}
+
+/// Keeps the verdict, if it says anything that is not known yet. A repository that cannot be written to is no reason to fail.
+async fn record(repo: &Arc<Repository>, hostname: &str, read_data: bool, report: &mut VerifyReport) -> Result<()> {
+    let mut damaged: BTreeMap<ObjectId, DamagedSnapshot> = BTreeMap::new();
+    for damage in &report.damage {
+        for (&snapshot, files) in &damage.snapshots {
+            let object = damage.object.clone();
+            damaged.entry(snapshot).or_insert(DamagedSnapshot { snapshot, files: 0, object }).files += files;
+        }
+    }
+    let damaged: Vec<DamagedSnapshot> = damaged.into_values().collect();
+    // Without damage, a verdict is worth keeping when it makes up for one that told of some.
+    let read_data = read_data && report.unknown.is_empty();
+    let known = repo.verdicts().await?;
+    let healed = read_data && known.iter().any(|verdict| !verdict.damaged.is_empty());
+    let same = known.first().is_some_and(|last| (last.read_data, &last.damaged) == (read_data, &damaged));
+    if (damaged.is_empty() && !healed) || same {
+        return Ok(());
+    }
+    let program_version = concat!("lastgood ", env!("CARGO_PKG_VERSION")).to_owned();
+    let time = Local::now().fixed_offset();
+    let verdict = Verdict { time, hostname: hostname.to_owned(), read_data, damaged, program_version, id: None };
+    if let Err(e) = repo.put_verdict(&verdict).await {
+        let message = format!("this result could not be kept in the repository: {}", reason(&e));
+        report.notes.push(Problem::new(Trouble::Unknown, VERDICTS, message));
+    }
+    Ok(())
 }
 
 impl Session {

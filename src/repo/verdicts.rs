@@ -1,0 +1,59 @@
+//! Verdicts in the store: what earlier verifications found.
+
+use super::index::FETCHES;
+use super::{Repository, on_cpu};
+use crate::error::{Error, Kind, Result};
+use crate::id::{Id, ObjectId};
+use crate::records::snapshot::{parse_name, snapshot_name};
+use crate::records::verdict::Verdict;
+use crate::spec::{OBJECT_MAX, ObjectType, VERDICTS};
+use futures::{StreamExt, stream};
+
+/// So many of the newest are read: one of them is of all data, or nobody verifies often enough for older ones to count.
+const NEWEST: usize = 200;
+
+impl Repository {
+    /// The newest verdicts, newest first. One that does not open counts for nothing: it only could have told of damage, which
+    /// the next verification tells again.
+    pub async fn verdicts(&self) -> Result<Vec<Verdict>> {
+        let mut listed = self.store().list(VERDICTS).await?;
+        listed.sort_by(|a, b| b.name.cmp(&a.name));
+        listed.truncate(NEWEST);
+        let read = stream::iter(listed).map(|listed| async move { self.read_verdict(&listed.name).await });
+        let results: Vec<Result<Verdict>> = read.buffered(FETCHES).collect().await;
+        let mut verdicts = Vec::new();
+        for result in results {
+            match result {
+                Ok(verdict) => verdicts.push(verdict),
+                Err(e) if matches!(e.kind, Kind::Damaged | Kind::Missing) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        verdicts.sort_by(|a, b| b.time.cmp(&a.time));
+        Ok(verdicts)
+    }
+
+    async fn read_verdict(&self, name: &str) -> Result<Verdict> {
+        let object = self.store().get(name, OBJECT_MAX).await?;
+        let (keys, name) = (self.keys().clone(), name.to_owned());
+        on_cpu(move || {
+            let damaged = |why: String| Error::damaged(format!("The verdict {name} is damaged")).because(why);
+            let (_, id) = parse_name(name.rsplit('/').next().unwrap_or_default())
+                .filter(|(_, id)| Id::of(&object) == *id)
+                .ok_or_else(|| damaged("its bytes are not those that its name says".into()))?;
+            let plain = keys.open(ObjectType::Verdict, &object).map_err(|e| damaged(e.to_string()))?;
+            Verdict::from_bytes(&plain, id).map_err(damaged)
+        })
+        .await?
+    }
+
+    /// Writes a verdict.
+    pub async fn put_verdict(&self, verdict: &Verdict) -> Result<ObjectId> {
+        let failed = |why: String| Error::new(Kind::Internal, "Cannot seal the verdict").because(why);
+        let plain = verdict.to_bytes().map_err(failed)?;
+        let object = self.keys().seal(ObjectType::Verdict, &plain).map_err(|e| failed(e.to_string()))?;
+        let id = Id::of(&object);
+        self.store().put(&format!("{VERDICTS}/{}", snapshot_name(&verdict.time, &id)), object.into()).await?;
+        Ok(id)
+    }
+}
