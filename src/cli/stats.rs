@@ -348,7 +348,7 @@ Repository:  2.2 MB in 9 objects: 37 % of what it restores
             serde_json::to_string(&all_json(&two(), &found())).unwrap(),
             concat!(
                 r#"{"snapshots_count":2,"total_file_count":10,"total_restore_size":6000000,"total_size":2001116,"#,
-                r#""total_uncompressed_size":3001500,"total_blob_count":6,"compression_ratio":1.4999130485189264,"#,
+                r#""total_uncompressed_size":3001500,"total_blob_count":6,"compression_ratio":1.4999130485189265,"#,
                 r#""codecs":[{"name":"stored","chunks":1,"raw":1000,"stored":1016,"ratio":0.984251968503937},"#,
                 r#"{"name":"planes","chunks":2,"raw":3000000,"stored":2000000,"ratio":1.5}],"#,
                 r#""manifest":{"name":"manifest","chunks":3,"raw":500,"stored":100,"ratio":5.0},"packs_count":2,"#,

@@ -221,8 +221,8 @@ mod tests {
         let mut nan = file("m/c\u{1b}/d/e", vec![tensor(Dtype::F16, &[5])]);
         (nan.format.not_finite, nan.format.constant) = (12, 1);
         let files = [file("m/c\u{1b}/a", two), broken, nan];
-        let wanted = "Format       Size    Tensors  Parameters  Health      File
----------------------------------------------------------
+        let wanted = "Format         Size  Tensors  Parameters  Health      File
+----------------------------------------------------------
 /m/c\\u{1b}:
 safetensors  2.0 MB        3  BF16 1.0M   ok          a
                               F32 120
@@ -251,7 +251,7 @@ safetensors  2.0 MB        1  F16 5       12 NaN/Inf  e
         let text = Tensors { file: &one, listed: &listed, counted: true }.words();
         let wanted = "/m/a (safetensors, 2.0 MB): 2 of 9 tensors
 Name     Dtype  Shape   Size  Health
---------------------------------------------
+------------------------------------------
 a\\u{1b}  F32    [2, 3]   2 B  1 NaN, 2 Inf
 a\\u{1b}  other  []       2 B  all zero
 
