@@ -61,9 +61,7 @@ pub fn words(report: &BackupReport, begin: Option<Moment>, dry_run: bool, took: 
         show(sum.total_bytes_processed),
         split(sum.data_unmodified, sum.data_duplicate, sum.data_added, sum.data_added_packed),
     );
-    if sum.data_planes + sum.data_delta > 0 {
-        text.push_str(&coded(sum));
-    }
+    text.extend(coded(sum));
     text.push_str(&checkpoints(&report.checkpoints));
     let begin = begin.or_else(|| Moment::parse_from_rfc3339(&sum.backup_start).ok());
     let of = begin.map(|time| format!(" of {}", time::show(&time))).unwrap_or_default();
@@ -87,8 +85,8 @@ pub fn words(report: &BackupReport, begin: Option<Moment>, dry_run: bool, took: 
     text
 }
 
-/// What coding by tensors saved.
-fn coded(sum: &Summary) -> String {
+/// What coding by tensors saved, if anything was coded so.
+pub fn coded(sum: &Summary) -> Option<String> {
     let part = |what: &str, raw: u64, stored: u64| match raw {
         0 => None,
         _ => Some(format!("{} as {what} -> {} ({:.2}x)", show(raw), show(stored), raw as f64 / stored.max(1) as f64)),
@@ -97,7 +95,8 @@ fn coded(sum: &Summary) -> String {
         part("byte planes", sum.data_planes, sum.data_planes_packed),
         part("differences to earlier tensors", sum.data_delta, sum.data_delta_packed),
     ];
-    format!("Of the new: {}\n", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("Of the new: {}\n", parts.join(", ")))
 }
 
 #[cfg(test)]

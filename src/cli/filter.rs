@@ -71,6 +71,17 @@ fn best(text: &str) -> Result<Best> {
 }
 
 impl FilterArgs {
+    /// An error if there is any flag where no snapshot is chosen; `why` says why there is none.
+    pub fn refuse(&self, why: &str) -> Result<()> {
+        let lists = [&self.host, &self.label, &self.tag].iter().all(|list| list.is_empty()) && self.path.is_empty();
+        let wishes = self.before_step.is_some() || self.best.is_some();
+        match lists && !wishes && self.at.or(self.before).or(self.after).is_none() {
+            true => Ok(()),
+            false => Err(Error::new(Kind::Usage, format!("{why}: the flags that choose one have no meaning here"))
+                .hint("leave them out, or name the snapshot, as in `latest`")),
+        }
+    }
+
     /// The filter that the flags ask for.
     pub fn filter(&self) -> Filter {
         let absolute = |path: &PathBuf| {
@@ -272,6 +283,7 @@ pub mod tests {
         assert_eq!(filter.tags, [vec!["a".to_owned(), "b".into()], vec!["c".into()]]);
         assert_eq!(filter.paths, ["/x/y", "/"]);
         assert!(words(",").is_empty());
+        assert!(args.refuse("x").is_err() && FilterArgs::default().refuse("x").is_ok());
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod dump;
 mod exit;
 mod filter;
 mod init;
+mod inspect;
 mod key;
 mod ls;
 mod open;
@@ -18,7 +19,9 @@ mod restore_report;
 mod secret;
 mod size;
 mod snapshots;
+mod stats;
 mod table;
+mod tensors;
 mod time;
 mod ui;
 mod verify;
@@ -95,8 +98,10 @@ enum Command {
     Snapshots(snapshots::Args),
     Ls(ls::Args),
     Dump(dump::Args),
+    Inspect(inspect::Args),
     Restore(restore::Args),
     Verify(verify::Args),
+    Stats(stats::Args),
     Cat(cat::Args),
     Key(key::Args),
     Version(version::Args),
@@ -125,8 +130,10 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Snapshots(args) => snapshots::run(args, global, &ui).await,
         Command::Ls(args) => ls::run(args, global, &ui).await,
         Command::Dump(args) => dump::run(args, global, &ui).await,
+        Command::Inspect(args) => inspect::run(args, global, &ui).await,
         Command::Restore(args) => restore::run(args, global, &ui).await,
         Command::Verify(args) => verify::run(args, global, &ui).await,
+        Command::Stats(args) => stats::run(args, global, &ui).await,
         Command::Cat(args) => cat::run(args, global, &ui).await,
         Command::Key(args) => key::run(args, global, &ui).await,
         Command::Version(args) => version::run(args, &ui),
@@ -199,6 +206,10 @@ mod tests {
             "lastgood dump latest:a/model.safetensors --tensor lm_head.weight -o /x",
             "lastgood check --read-data-subset 2/7",
             "lastgood cat pack ab12",
+            "lastgood inspect",
+            "lastgood inspect ./checkpoint-1000 -t --numbers --json",
+            "lastgood inspect --tensors=model.* latest:models --at yesterday",
+            "lastgood stats latest~1 --host a",
             "lastgood key add --new-key-file /k",
             "lastgood key passwd -q",
             "lastgood version --json",

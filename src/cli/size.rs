@@ -63,6 +63,26 @@ pub fn count(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
+/// A large count in a few letters: `850`, `1.2K`, `22.7M`.
+pub fn short(n: u64) -> String {
+    if n < 1000 {
+        return n.to_string();
+    }
+    let mut value = n as f64;
+    for unit in ["K", "M", "B"] {
+        value /= 1000.0;
+        if value < 999.95 {
+            return format!("{value:.1}{unit}");
+        }
+    }
+    format!("{:.1}T", value / 1000.0)
+}
+
+/// What coding came to: `1.53x`.
+pub fn ratio(raw: u64, stored: u64) -> String {
+    if stored == 0 { String::new() } else { format!("{:.2}x", raw as f64 / stored as f64) }
+}
+
 /// A number with its digits in groups of three.
 pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
@@ -118,6 +138,15 @@ mod tests {
         ] {
             assert_eq!(show(bytes), text);
         }
+    }
+
+    #[test]
+    fn short_counts_are_shown() {
+        for (n, text) in [(0, "0"), (999, "999"), (1234, "1.2K"), (22_713_216, "22.7M"), (8_030_261_248, "8.0B")] {
+            assert_eq!(short(n), text);
+        }
+        assert_eq!((short(999_960), short(1_000_000_000_000)), ("1.0M".into(), "1.0T".into()));
+        assert_eq!((ratio(3, 2), ratio(1, 0)), ("1.50x".into(), String::new()));
     }
 
     #[test]

@@ -49,7 +49,12 @@ pub async fn ls(
     }
     match found || subtree.is_empty() {
         true => Ok(()),
-        false => Err(Error::new(Kind::NoMatch, format!("/{} is not in the snapshot", printable(subtree)))
-            .hint("`lastgood ls -R` lists all paths of a snapshot; they are absolute")),
+        false => Err(not_there(subtree)),
     }
+}
+
+/// The error for a path that a snapshot does not have.
+pub(super) fn not_there(subtree: &[u8]) -> Error {
+    Error::new(Kind::NoMatch, format!("/{} is not in the snapshot", printable(subtree)))
+        .hint("`lastgood ls -R` lists all paths of a snapshot; they are absolute")
 }

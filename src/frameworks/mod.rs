@@ -255,6 +255,11 @@ pub fn is_marker(path: &[u8]) -> bool {
     FRAMEWORKS.iter().any(|framework| framework.is_marker(names::last(path)))
 }
 
+/// Whether the name says that a file is one of several that belong together: on its own it is not judged.
+pub fn is_part(name: &[u8]) -> bool {
+    names::Shard::parse(name).is_some()
+}
+
 /// The path of a checkpoint with every run of digits replaced by `#`: equal for the checkpoints of one run.
 pub fn family(path: &[u8]) -> Vec<u8> {
     names::family(path)

@@ -60,6 +60,19 @@ struct Slot {
     raw: u32,
 }
 
+impl Slot {
+    fn location(&self) -> Location {
+        Location {
+            pack: self.pack,
+            frame: self.frame_and_codec & 0xff_ffff,
+            offset: self.offset,
+            stored: self.stored,
+            raw: self.raw,
+            codec: (self.frame_and_codec >> 24) as u8,
+        }
+    }
+}
+
 /// The index in memory.
 #[derive(Default)]
 pub struct Index {
@@ -178,15 +191,12 @@ impl Index {
     fn locate(&self, realm: Realm, id: &ChunkId) -> Option<Location> {
         let short = split(realm, id);
         let &at = self.table.find(hash(&short), |&at| self.slots[at as usize].short == short)?;
-        let slot = &self.slots[at as usize];
-        Some(Location {
-            pack: slot.pack,
-            frame: slot.frame_and_codec & 0xff_ffff,
-            offset: slot.offset,
-            stored: slot.stored,
-            raw: slot.raw,
-            codec: (slot.frame_and_codec >> 24) as u8,
-        })
+        Some(self.slots[at as usize].location())
+    }
+
+    /// Where every chunk is, each one once.
+    pub fn chunks(&self) -> impl Iterator<Item = Location> {
+        self.slots.iter().map(Slot::location)
     }
 
     /// A pack by its number.

@@ -17,8 +17,9 @@ use bytes::Bytes;
 use crossbeam_channel as channel;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -60,13 +61,24 @@ impl Drop for Pooled {
     }
 }
 
+/// What is known of a chunk that this run stores.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    /// A thread is at it.
+    Open,
+    /// It stands for itself.
+    Stands,
+    /// It is a difference.
+    Difference,
+}
+
 /// What all writing threads share.
 pub struct Writer {
     keys: Arc<Keys>,
     level: Level,
     pack_size: usize,
     index: Arc<Index>,
-    claimed: Vec<Mutex<HashSet<(Realm, ChunkId)>>>,
+    claimed: Vec<Mutex<HashMap<(Realm, ChunkId), Claim>>>,
     full: mpsc::Sender<FullPack>,
     pool: Pool,
 }
@@ -133,8 +145,26 @@ impl Writer {
 
     /// True for the first caller only: it has to store the chunk.
     fn claim(&self, realm: Realm, id: &ChunkId) -> bool {
-        let shard = &self.claimed[id.0[31] as usize % CLAIM_SHARDS];
-        shard.lock().unwrap_or_else(PoisonError::into_inner).insert((realm, *id))
+        match self.claims(id).entry((realm, *id)) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                place.insert(Claim::Open);
+                true
+            }
+        }
+    }
+
+    fn claims(&self, id: &ChunkId) -> MutexGuard<'_, HashMap<(Realm, ChunkId), Claim>> {
+        self.claimed[id.0[31] as usize % CLAIM_SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a chunk stands for itself for certain: only to such a one may another be a difference, or chains could grow
+    /// longer than a reader follows.
+    fn stands(&self, realm: Realm, id: &ChunkId) -> bool {
+        match self.claims(id).get(&(realm, *id)) {
+            Some(claim) => *claim == Claim::Stands,
+            None => self.index.find(realm, id).is_some_and(|at| at.codec != codec::DELTA),
+        }
     }
 
     /// A filler for one thread.
@@ -185,13 +215,15 @@ impl Filler {
             Realm::Manifest => PackBuilder::new(realm, Vec::new()),
         });
         let (coder, level) = (&mut self.coder, writer.level);
-        let near = near();
+        let near = near().filter(|near| writer.stands(realm, &near.base));
         let chunk = builder.add(id, plaintext.len(), |out| match near {
             Some(Near { base, dtype, against }) if coder.encode_against(plaintext, dtype, against, level, out) => {
                 (codec::DELTA, Some(base))
             }
             _ => (coder.encode(plaintext, level, hint, out), None),
         });
+        let claim = if chunk.base.is_some() { Claim::Difference } else { Claim::Stands };
+        writer.claims(&id).insert((realm, id), claim);
         let added = Added::New { id, stored: chunk.stored as usize, codec: chunk.codec, base: chunk.base };
         if builder.len() >= target || builder.count() >= PACK_CHUNKS_TARGET {
             self.close(realm)?;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod dump;
+mod inspect;
 
 use serde_json::Value;
 use std::fs;

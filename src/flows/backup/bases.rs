@@ -242,9 +242,9 @@ impl Bases {
         }
     }
 
-    /// Remembers that a chunk of this run is a difference to the one that `place` of `look` was compared with.
-    pub fn note_difference(&self, id: ChunkId, look: &Look, place: Place) {
-        let key = look.base.as_ref().and_then(|base| base.key(look.tensor(place)?, place.piece));
+    /// Remembers that a chunk of this run is a difference to the one that `place` of `file` was compared with.
+    pub fn note_difference(&self, id: ChunkId, file: &Subject, place: Place) {
+        let key = file.base.as_ref().and_then(|base| base.key(file.tensor(place)?, place.piece));
         if let Some(key) = key {
             lock(&self.differences).insert(id, key);
         }
@@ -290,6 +290,21 @@ impl Model {
     }
 }
 
+/// A file that is being stored: what is known of it, and the earlier file that its tensors are compared with.
+#[derive(Default)]
+pub(super) struct Subject {
+    pub look: Look,
+    pub base: Option<Arc<Model>>,
+}
+
+impl std::ops::Deref for Subject {
+    type Target = Look;
+
+    fn deref(&self) -> &Look {
+        &self.look
+    }
+}
+
 /// Reads bases on one thread.
 pub(super) struct BaseReader {
     keys: Arc<Keys>,
@@ -303,9 +318,9 @@ impl BaseReader {
         Ok(BaseReader { keys: bases.repo.keys().clone(), opener, plain: Vec::new() })
     }
 
-    /// What a piece of `look` may be stored as the difference to.
-    pub fn near(&mut self, bases: &Bases, look: &Look, place: Place, len: usize) -> Option<Near<'_>> {
-        let (model, tensor) = (look.base.as_ref()?, look.tensor(place)?);
+    /// What a piece of `file` may be stored as the difference to.
+    pub fn near(&mut self, bases: &Bases, file: &Subject, place: Place, len: usize) -> Option<Near<'_>> {
+        let (model, tensor) = (file.base.as_ref()?, file.tensor(place)?);
         let (relation, key) = (model.relation(tensor)?, model.key(tensor, place.piece)?);
         let base = self.load(bases, key, relation, len)?;
         Some(Near { base: key.id, dtype: tensor.dtype, against: Against { relation, base } })

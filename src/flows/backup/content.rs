@@ -1,6 +1,7 @@
 //! The content of one file: cut it where its tensors start or its bytes say so, and store the chunks. Chunks of a large
 //! file go to whoever is free.
 
+use super::bases::Subject;
 use super::collect::Tally;
 use super::lock;
 use super::look::Look;
@@ -68,7 +69,7 @@ impl Work {
 
 /// A large file in the middle of being read.
 struct LargeFile {
-    look: Arc<Look>,
+    look: Arc<Subject>,
     chunks: Mutex<Vec<(ChunkId, Option<Place>)>>,
     hint: Mutex<Hint>,
     /// Chunks not stored yet.
@@ -78,7 +79,7 @@ struct LargeFile {
 
 /// What was read and stored of a file.
 pub(super) struct Content {
-    pub look: Arc<Look>,
+    pub look: Arc<Subject>,
     pub chunks: Vec<(ChunkId, Option<Place>)>,
     pub tally: Tally,
 }
@@ -126,7 +127,7 @@ impl Reader<'_> {
     }
 
     /// Stores a chunk: a piece of a tensor perhaps as the difference to an earlier one.
-    fn store(&mut self, chunk: &[u8], look: &Look, place: Option<Place>, hint: &mut Hint) -> Result<Added> {
+    fn store(&mut self, chunk: &[u8], look: &Subject, place: Option<Place>, hint: &mut Hint) -> Result<Added> {
         let Some(place) = place else { return self.filler.add(Realm::Data, chunk, hint) };
         look.count(place, chunk);
         let Some((bases, reader)) = self.run.bases.as_ref().zip(self.bases.as_mut()) else {
@@ -141,17 +142,18 @@ impl Reader<'_> {
     }
 
     /// What the format of a file says, with the earlier file that it is compared with.
-    fn look(&mut self, reading: &Reading, head: &[u8]) -> Look {
+    fn look(&mut self, reading: &Reading, head: &[u8]) -> Subject {
         let entry = reading.entry();
-        let mut look = Look::at(entry.name(), head, entry.size, |offset, out| reading.look(offset, out));
+        let look = Look::at(entry.name(), head, entry.size, |offset, out| reading.look(offset, out));
         if !entry.holes.is_empty() {
-            return look.without_cuts();
+            return Subject { look: look.without_cuts(), base: None };
         }
         if let Some((bases, reader)) = self.run.bases.as_ref().zip(self.bases.as_mut()) {
             let read = |offset: u64, out: &mut [u8]| reading.look(offset, out);
-            look.base = bases.choose(&entry.path, &look, &mut self.filler, reader, read);
+            let base = bases.choose(&entry.path, &look, &mut self.filler, reader, read);
+            return Subject { look, base };
         }
-        look
+        Subject { look, base: None }
     }
 
     /// Limits of the chunks of a file that are cut by content: those of a small file between tensors.

@@ -3,13 +3,13 @@
 mod bases;
 mod collect;
 mod content;
-mod gate;
-mod look;
 mod read;
 mod record;
 mod run;
 mod scan;
+mod wait;
 
+use super::{gate, lock, look};
 use crate::codec::coding::Level;
 use crate::error::{Error, Kind, Problem, Result, Trouble, printable};
 use crate::id::ObjectId;
@@ -27,7 +27,7 @@ use futures::StreamExt;
 use scan::Base;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -99,7 +99,7 @@ pub async fn backup(
     progress.phase(Phase::Opening);
     let selection = Selection::new(&options.selection)?;
     let skip: Vec<PathBuf> = repo.store().folder().map(PathBuf::from).into_iter().collect();
-    gate::wait(options, &skip, &progress).await?;
+    wait::wait(options, &skip, &progress).await?;
     let started = Local::now().fixed_offset();
     let (walk, missing) = Walk::new(&options.paths, selection, &skip);
     if walk.roots().is_empty() {
@@ -122,7 +122,7 @@ pub async fn backup(
     let (collected, pack_bytes) = save(repo, options, index, walk, base.clone(), problems, &progress).await?;
 
     progress.phase(Phase::Committing);
-    if let Some(e) = gate::incomplete(&collected.checkpoints).filter(|_| options.require_complete) {
+    if let Some(e) = wait::incomplete(&collected.checkpoints).filter(|_| options.require_complete) {
         return Err(e);
     }
     let mut report = BackupReport { parent: base.as_ref().and_then(|base| base.id), pack_bytes, ..Default::default() };
@@ -216,10 +216,6 @@ fn nothing_to_back_up(missing: &[crate::sources::SourceError]) -> Error {
             .hint("nothing was stored; check the path"),
         None => Error::new(Kind::Usage, "No path to back up").hint("name at least one file or directory"),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Keeps the first problems and counts all.

@@ -1,28 +1,20 @@
 //! The completeness gate: which checkpoints are among the files, and whether each of them is all there.
 //!
-//! The same judgement is made twice: of the files on disk, before anything is stored, for those who wait for it; and of what
-//! was read and stored, for the record.
+//! The same judgement is made everywhere: of the files on disk, for those who wait for it or only ask; and of what was read and
+//! stored, for the record.
 
-use super::BackupOptions;
 use super::look::Look;
-use crate::error::{Error, Kind, Result, printable};
+use crate::error::printable;
 use crate::formats;
 use crate::frameworks::{Interest, Seen, interest, judge, newest_of_families};
-use crate::progress::{Phase, Progress};
 use crate::records::manifest::{Entry, FileKind, LeftOut};
 use crate::records::snapshot::Checkpoint;
-use crate::repo::on_cpu;
-use crate::sources::{Selection, Walk, read_exactly};
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use crate::sources::read_exactly;
 
 /// Bytes of control files that are kept in memory; beyond that only names are judged.
 const CONTENTS: usize = 256 << 20;
 /// The most checkpoints that a snapshot records: those beyond are the oldest of their families.
 const RECORDED: usize = 1000;
-/// How long to wait between two looks.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Whether the judge wants to know what is in a file.
 pub(super) fn wants_content(entry: &Entry) -> bool {
@@ -31,8 +23,13 @@ pub(super) fn wants_content(entry: &Entry) -> bool {
 
 /// The content of a file that is on disk as `entry` says, for the judge.
 pub(super) fn content(entry: &Entry) -> Option<Vec<u8>> {
+    content_at(entry, &[b"/", &entry.path[..]].concat())
+}
+
+/// The same, of a file that is at `place`.
+pub(super) fn content_at(entry: &Entry, place: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = vec![0; entry.size as usize];
-    read_exactly(&[b"/", &entry.path[..]].concat(), 0, &mut bytes).ok()?;
+    read_exactly(place, 0, &mut bytes).ok()?;
     Some(bytes)
 }
 
@@ -109,58 +106,9 @@ impl Gate {
     }
 }
 
-/// The checkpoints on disk, judged by names, headers and control files.
-fn look(options: &BackupOptions, skip: &[PathBuf]) -> Result<Vec<Checkpoint>> {
-    let (walk, _) = Walk::new(&options.paths, Selection::new(&options.selection)?, skip);
-    let mut gate = Gate::default();
-    for item in walk.flatten() {
-        let mut entry = item.entry;
-        let name = [b"/", &entry.path[..]].concat();
-        if entry.kind == FileKind::File && interest(&entry.path, entry.size) != Interest::Nothing {
-            let mut head = vec![0; formats::HEAD.min(entry.size as usize)];
-            let read = read_exactly(&name, 0, &mut head);
-            let seen = Look::at(entry.name(), &head, entry.size, |offset, out| read_exactly(&name, offset, out));
-            entry.format = read.ok().and_then(|()| seen.summary(&[], None));
-        }
-        let content = if wants_content(&entry) { content(&entry) } else { None };
-        gate.take(&entry, content);
-    }
-    Ok(gate.judge())
-}
-
-/// What of the newest checkpoints is not complete.
-pub(super) fn incomplete(checkpoints: &[Checkpoint]) -> Option<Error> {
-    let mut open = checkpoints.iter().filter(|checkpoint| checkpoint.newest && !checkpoint.complete);
-    let first = open.next()?;
-    let more = match open.count() {
-        0 => String::new(),
-        more => format!(" (and {more} more)"),
-    };
-    let why = first.faults.first().cloned().unwrap_or_default();
-    Some(Error::new(Kind::Incomplete, format!("The checkpoint {} is not complete: {why}{more}", first.path)).hint(
-        "no snapshot was made; --wait-complete 10min waits for it, without --require-complete it is stored as it is",
-    ))
-}
-
-/// Waits until every newest checkpoint is complete, at most as long as the options say. What is still open then is an error
-/// if it is required to be complete, and otherwise for the record.
-pub(super) async fn wait(options: &BackupOptions, skip: &[PathBuf], progress: &Arc<dyn Progress>) -> Result<()> {
-    let Some(limit) = options.wait_complete else { return Ok(()) };
-    progress.phase(Phase::Waiting);
-    let started = Instant::now();
-    loop {
-        let (asked, not_there) = (options.clone(), skip.to_vec());
-        let open = incomplete(&on_cpu(move || look(&asked, &not_there)).await??);
-        match open {
-            None => return Ok(()),
-            Some(e) if started.elapsed() >= limit && options.require_complete => return Err(e),
-            Some(_) if started.elapsed() >= limit => return Ok(()),
-            Some(_) => {}
-        }
-        let until = Instant::now() + PAUSE;
-        while Instant::now() < until {
-            progress.check()?;
-            tokio::time::sleep(PAUSE / 10).await;
-        }
-    }
+/// What the format of a file that is on disk at `place` says, by its headers.
+pub(super) fn look_at(entry: &Entry, place: &[u8]) -> std::io::Result<Look> {
+    let mut head = vec![0; formats::HEAD.min(entry.size as usize)];
+    read_exactly(place, 0, &mut head)?;
+    Ok(Look::at(entry.name(), &head, entry.size, |offset, out| read_exactly(place, offset, out)))
 }

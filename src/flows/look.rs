@@ -1,15 +1,14 @@
 //! What is known of one file by its format: where its tensors are, how it is cut, and what was seen of its numbers.
 
-use super::bases::Model;
 use super::lock;
 use crate::codec::finite::{self, Seen};
-use crate::codec::pieces::{Place, Plan, piece_len};
+use crate::codec::pieces::{Place, Plan, piece_len, pieces};
 use crate::formats::{self, Fault, Window};
 use crate::id::ChunkId;
 use crate::records::model::{FileFormat, TensorRecord, kind};
 use crate::spec::PIECE_LEAST;
 use crate::tensor::Tensor;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 /// Small tensors that lie within this many bytes of one another are read together when their numbers are counted.
 const TOGETHER: u64 = 1 << 20;
@@ -28,8 +27,6 @@ pub(super) struct Look {
     pub tensors: Vec<Tensor>,
     /// How it is cut.
     pub plan: Plan,
-    /// The file that its tensors are compared with.
-    pub base: Option<Arc<Model>>,
     seen: Mutex<Vec<Seen>>,
 }
 
@@ -92,6 +89,24 @@ impl Look {
             let end = bytes.len().min(at + tensor.len as usize);
             lock(&self.seen)[number] = finite::count(tensor.dtype, &bytes[at..end]);
         }
+    }
+
+    /// Counts the numbers of all tensors, by reading them.
+    pub fn count_all(&self, mut read: impl FnMut(u64, &mut [u8]) -> std::io::Result<()>) -> std::io::Result<()> {
+        let mut bytes = Vec::new();
+        for (tensor, number) in self.tensors.iter().zip(0..) {
+            for ((at, len), piece) in pieces(tensor.dtype, tensor.len).zip(0..) {
+                bytes.resize(len as usize, 0);
+                read(tensor.offset + at, &mut bytes)?;
+                self.count(Place { tensor: number, piece }, &bytes);
+            }
+        }
+        let mut done = Ok(());
+        self.count_small(|offset, out| {
+            done = read(offset, out);
+            done.as_ref().map_err(|e| e.kind().into()).copied()
+        });
+        done
     }
 
     /// What a manifest tells of the tensors.
