@@ -77,7 +77,7 @@ struct TensorJson {
 }
 
 /// Zeros of a hole are written so many at once.
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Writes the file.
 pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {

@@ -107,7 +107,11 @@ pub(super) async fn tensors(
     index: &Arc<Index>,
     entry: &Entry,
 ) -> Result<Option<Vec<TensorRecord>>> {
-    let Some(details) = entry.format.as_ref().and_then(|format| format.details) else { return Ok(None) };
+    let Some(format) = entry.format.as_ref().filter(|format| format.tensors > 0) else { return Ok(None) };
+    let details = format.details.ok_or_else(|| {
+        let what = format!("/{} has more tensors than a snapshot can describe", printable(&entry.path));
+        Error::new(Kind::Unsupported, what).hint("restore or dump the whole file")
+    })?;
     let damaged = |why: String| {
         Error::damaged(format!("What is known of the tensors of /{} is damaged", printable(&entry.path))).because(why)
     };
@@ -134,6 +138,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::single_range_in_vec_init)]
     fn only_chunks_that_hold_something_wanted() {
         let content = Content { pieces: vec![piece(0, 10), piece(10, 10), piece(40, 10)], lost: None };
         for (parts, expected) in [

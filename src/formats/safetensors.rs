@@ -149,7 +149,7 @@ pub(super) mod tests {
         assert!(tensors.iter().all(|tensor| refuses(tensor).is_none()));
         for metadata in [&[][..], &[("format", "pt")]] {
             let head = lay_out(&mut tensors, metadata).unwrap();
-            assert!(head.len() % 8 == 0 && head[8] == b'{');
+            assert!(head.len().is_multiple_of(8) && head[8] == b'{');
             let found = read_slice(&Safetensors, &[&head[..], &[1; 8 + 4 + 8 + 3]].concat()).unwrap().tensors;
             let mut at = head.len() as u64;
             for tensor in &mut tensors {

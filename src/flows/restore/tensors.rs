@@ -43,12 +43,13 @@ pub(super) async fn run(session: &Arc<Session>) -> Result<RestoreReport> {
     let patterns = tensor_patterns(&session.options.tensors)?;
     let (mut report, mut wanted) = (RestoreReport::default(), Wanted::new(&session.options)?);
     let mut made = HashSet::new();
-    let mut damaged = false;
+    // Whether the reason why there is nothing may be one that was told.
+    let mut told = false;
     session.progress.phase(Phase::Restoring);
     let mut stream = Box::pin(session.manifest.stream(&session.options.subtree));
     while let Some(page) = stream.next().await {
         let entries = page.unwrap_or_else(|e| {
-            damaged = true;
+            told = true;
             session.problem(Problem::new(Trouble::Damaged, e.what, "the files that it lists are not restored"));
             Vec::new()
         });
@@ -76,15 +77,19 @@ pub(super) async fn run(session: &Arc<Session>) -> Result<RestoreReport> {
                     }
                 }
                 Ok(None) => {}
+                Err(e) if e.kind == Kind::Unsupported => {
+                    told = true;
+                    session.file_problem(Trouble::NotRestored, &place, e.what);
+                }
                 Err(e) => {
-                    damaged = true;
+                    told = true;
                     session.lost(&place, &e)?;
                 }
             }
         }
     }
     session.left_out(&wanted, &mut report)?;
-    if report.total_files == 0 && !damaged {
+    if report.total_files == 0 && !told {
         let names: Vec<String> = session.options.tensors.iter().map(|name| printable(name.as_bytes())).collect();
         return Err(Error::new(
             Kind::NoMatch,
@@ -119,7 +124,7 @@ async fn plan(session: &Session, entry: Entry, patterns: &GlobSet) -> Result<Opt
     let torch = entry.format.as_ref().is_some_and(|format| format.name == "torch");
     let metadata: &[(&str, &str)] = if torch { &[("format", "pt")] } else { &[] };
     let head = lay_out(&mut taken, metadata);
-    let head = head.map_err(|why| Error::new(Kind::Usage, format!("/{}: {why}", printable(&entry.path))))?;
+    let head = head.map_err(|why| Error::new(Kind::Unsupported, format!("/{}: {why}", printable(&entry.path))))?;
     Ok(Some(Subset { entry, tensors: taken, refused, head }))
 }
 
