@@ -42,9 +42,11 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List snapshots')
             [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List what is in a snapshot')
             [CompletionResult]::new('dump', 'dump', [CompletionResultType]::ParameterValue, 'Write the content of one file of a snapshot')
+            [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Show what the checkpoints and tensors are')
             [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Put a snapshot, or a part of it, back')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Prove that the snapshots can be restored')
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Prove that the snapshots can be restored')
+            [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Show what the repository holds, and what it takes')
             [CompletionResult]::new('cat', 'cat', [CompletionResultType]::ParameterValue, 'Print one object of the repository, decrypted')
             [CompletionResult]::new('key', 'key', [CompletionResultType]::ParameterValue, 'Manage the passwords and key files that open the repository')
             [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Show the version')
@@ -200,12 +202,42 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
             [CompletionResult]::new('--at', '--at', [CompletionResultType]::ParameterName, 'Only snapshots at or before this time: `latest` is then the state at that time')
             [CompletionResult]::new('--before', '--before', [CompletionResultType]::ParameterName, 'Only snapshots before this time')
             [CompletionResult]::new('--after', '--after', [CompletionResultType]::ParameterName, 'Only snapshots after this time')
+            [CompletionResult]::new('--before-step', '--before-step', [CompletionResultType]::ParameterName, 'With `last-good`: the newest whose newest checkpoint is of a step before this one')
+            [CompletionResult]::new('--best', '--best', [CompletionResultType]::ParameterName, 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max')
             [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'The repository: the path of a folder')
             [CompletionResult]::new('--repo', '--repo', [CompletionResultType]::ParameterName, 'The repository: the path of a folder')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Read the password from this file')
             [CompletionResult]::new('--password-file', '--password-file', [CompletionResultType]::ParameterName, 'Read the password from this file')
             [CompletionResult]::new('--password-command', '--password-command', [CompletionResultType]::ParameterName, 'Read the password from the output of this command')
             [CompletionResult]::new('--key-file', '--key-file', [CompletionResultType]::ParameterName, 'Open the repository with this key file instead of a password')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write JSON, for programs')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only problems and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only problems and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'lastgood;inspect' {
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'List the tensors; only those whose name matches GLOB')
+            [CompletionResult]::new('--tensors', '--tensors', [CompletionResultType]::ParameterName, 'List the tensors; only those whose name matches GLOB')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Only snapshots of this host; repeat for any of several')
+            [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Only snapshots with this label; repeat for any of several')
+            [CompletionResult]::new('--tag', '--tag', [CompletionResultType]::ParameterName, 'Only snapshots with this tag: `a,b` means both, a repeated --tag means either')
+            [CompletionResult]::new('--path', '--path', [CompletionResultType]::ParameterName, 'Only snapshots that were made of this path; repeat for all of several')
+            [CompletionResult]::new('--at', '--at', [CompletionResultType]::ParameterName, 'Only snapshots at or before this time: `latest` is then the state at that time')
+            [CompletionResult]::new('--before', '--before', [CompletionResultType]::ParameterName, 'Only snapshots before this time')
+            [CompletionResult]::new('--after', '--after', [CompletionResultType]::ParameterName, 'Only snapshots after this time')
+            [CompletionResult]::new('--before-step', '--before-step', [CompletionResultType]::ParameterName, 'With `last-good`: the newest whose newest checkpoint is of a step before this one')
+            [CompletionResult]::new('--best', '--best', [CompletionResultType]::ParameterName, 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max')
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'The repository: the path of a folder')
+            [CompletionResult]::new('--repo', '--repo', [CompletionResultType]::ParameterName, 'The repository: the path of a folder')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Read the password from this file')
+            [CompletionResult]::new('--password-file', '--password-file', [CompletionResultType]::ParameterName, 'Read the password from this file')
+            [CompletionResult]::new('--password-command', '--password-command', [CompletionResultType]::ParameterName, 'Read the password from the output of this command')
+            [CompletionResult]::new('--key-file', '--key-file', [CompletionResultType]::ParameterName, 'Open the repository with this key file instead of a password')
+            [CompletionResult]::new('--numbers', '--numbers', [CompletionResultType]::ParameterName, 'Read the files on disk, and count NaN and infinities')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write JSON, for programs')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only problems and errors')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only problems and errors')
@@ -282,6 +314,31 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
             [CompletionResult]::new('--key-file', '--key-file', [CompletionResultType]::ParameterName, 'Open the repository with this key file instead of a password')
             [CompletionResult]::new('--scrub', '--scrub', [CompletionResultType]::ParameterName, 'Read every object, and compare it with the hash in its name')
             [CompletionResult]::new('--read-data', '--read-data', [CompletionResultType]::ParameterName, 'Read, decrypt and decode all data')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write JSON, for programs')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only problems and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only problems and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'lastgood;stats' {
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Only snapshots of this host; repeat for any of several')
+            [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Only snapshots with this label; repeat for any of several')
+            [CompletionResult]::new('--tag', '--tag', [CompletionResultType]::ParameterName, 'Only snapshots with this tag: `a,b` means both, a repeated --tag means either')
+            [CompletionResult]::new('--path', '--path', [CompletionResultType]::ParameterName, 'Only snapshots that were made of this path; repeat for all of several')
+            [CompletionResult]::new('--at', '--at', [CompletionResultType]::ParameterName, 'Only snapshots at or before this time: `latest` is then the state at that time')
+            [CompletionResult]::new('--before', '--before', [CompletionResultType]::ParameterName, 'Only snapshots before this time')
+            [CompletionResult]::new('--after', '--after', [CompletionResultType]::ParameterName, 'Only snapshots after this time')
+            [CompletionResult]::new('--before-step', '--before-step', [CompletionResultType]::ParameterName, 'With `last-good`: the newest whose newest checkpoint is of a step before this one')
+            [CompletionResult]::new('--best', '--best', [CompletionResultType]::ParameterName, 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max')
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'The repository: the path of a folder')
+            [CompletionResult]::new('--repo', '--repo', [CompletionResultType]::ParameterName, 'The repository: the path of a folder')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Read the password from this file')
+            [CompletionResult]::new('--password-file', '--password-file', [CompletionResultType]::ParameterName, 'Read the password from this file')
+            [CompletionResult]::new('--password-command', '--password-command', [CompletionResultType]::ParameterName, 'Read the password from the output of this command')
+            [CompletionResult]::new('--key-file', '--key-file', [CompletionResultType]::ParameterName, 'Open the repository with this key file instead of a password')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write JSON, for programs')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only problems and errors')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only problems and errors')
@@ -480,8 +537,10 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
             [CompletionResult]::new('snapshots', 'snapshots', [CompletionResultType]::ParameterValue, 'List snapshots')
             [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List what is in a snapshot')
             [CompletionResult]::new('dump', 'dump', [CompletionResultType]::ParameterValue, 'Write the content of one file of a snapshot')
+            [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Show what the checkpoints and tensors are')
             [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Put a snapshot, or a part of it, back')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Prove that the snapshots can be restored')
+            [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Show what the repository holds, and what it takes')
             [CompletionResult]::new('cat', 'cat', [CompletionResultType]::ParameterValue, 'Print one object of the repository, decrypted')
             [CompletionResult]::new('key', 'key', [CompletionResultType]::ParameterValue, 'Manage the passwords and key files that open the repository')
             [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Show the version')
@@ -503,10 +562,16 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
         'lastgood;help;dump' {
             break
         }
+        'lastgood;help;inspect' {
+            break
+        }
         'lastgood;help;restore' {
             break
         }
         'lastgood;help;verify' {
+            break
+        }
+        'lastgood;help;stats' {
             break
         }
         'lastgood;help;cat' {

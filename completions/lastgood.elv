@@ -39,9 +39,11 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand list 'List snapshots'
             cand ls 'List what is in a snapshot'
             cand dump 'Write the content of one file of a snapshot'
+            cand inspect 'Show what the checkpoints and tensors are'
             cand restore 'Put a snapshot, or a part of it, back'
             cand verify 'Prove that the snapshots can be restored'
             cand check 'Prove that the snapshots can be restored'
+            cand stats 'Show what the repository holds, and what it takes'
             cand cat 'Print one object of the repository, decrypted'
             cand key 'Manage the passwords and key files that open the repository'
             cand version 'Show the version'
@@ -191,12 +193,41 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand --at 'Only snapshots at or before this time: `latest` is then the state at that time'
             cand --before 'Only snapshots before this time'
             cand --after 'Only snapshots after this time'
+            cand --before-step 'With `last-good`: the newest whose newest checkpoint is of a step before this one'
+            cand --best 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max'
             cand -r 'The repository: the path of a folder'
             cand --repo 'The repository: the path of a folder'
             cand -p 'Read the password from this file'
             cand --password-file 'Read the password from this file'
             cand --password-command 'Read the password from the output of this command'
             cand --key-file 'Open the repository with this key file instead of a password'
+            cand --json 'Write JSON, for programs'
+            cand -q 'Say only problems and errors'
+            cand --quiet 'Say only problems and errors'
+            cand -v 'Say more'
+            cand --verbose 'Say more'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'lastgood;inspect'= {
+            cand -t 'List the tensors; only those whose name matches GLOB'
+            cand --tensors 'List the tensors; only those whose name matches GLOB'
+            cand --host 'Only snapshots of this host; repeat for any of several'
+            cand --label 'Only snapshots with this label; repeat for any of several'
+            cand --tag 'Only snapshots with this tag: `a,b` means both, a repeated --tag means either'
+            cand --path 'Only snapshots that were made of this path; repeat for all of several'
+            cand --at 'Only snapshots at or before this time: `latest` is then the state at that time'
+            cand --before 'Only snapshots before this time'
+            cand --after 'Only snapshots after this time'
+            cand --before-step 'With `last-good`: the newest whose newest checkpoint is of a step before this one'
+            cand --best 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max'
+            cand -r 'The repository: the path of a folder'
+            cand --repo 'The repository: the path of a folder'
+            cand -p 'Read the password from this file'
+            cand --password-file 'Read the password from this file'
+            cand --password-command 'Read the password from the output of this command'
+            cand --key-file 'Open the repository with this key file instead of a password'
+            cand --numbers 'Read the files on disk, and count NaN and infinities'
             cand --json 'Write JSON, for programs'
             cand -q 'Say only problems and errors'
             cand --quiet 'Say only problems and errors'
@@ -270,6 +301,30 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand --key-file 'Open the repository with this key file instead of a password'
             cand --scrub 'Read every object, and compare it with the hash in its name'
             cand --read-data 'Read, decrypt and decode all data'
+            cand --json 'Write JSON, for programs'
+            cand -q 'Say only problems and errors'
+            cand --quiet 'Say only problems and errors'
+            cand -v 'Say more'
+            cand --verbose 'Say more'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'lastgood;stats'= {
+            cand --host 'Only snapshots of this host; repeat for any of several'
+            cand --label 'Only snapshots with this label; repeat for any of several'
+            cand --tag 'Only snapshots with this tag: `a,b` means both, a repeated --tag means either'
+            cand --path 'Only snapshots that were made of this path; repeat for all of several'
+            cand --at 'Only snapshots at or before this time: `latest` is then the state at that time'
+            cand --before 'Only snapshots before this time'
+            cand --after 'Only snapshots after this time'
+            cand --before-step 'With `last-good`: the newest whose newest checkpoint is of a step before this one'
+            cand --best 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max'
+            cand -r 'The repository: the path of a folder'
+            cand --repo 'The repository: the path of a folder'
+            cand -p 'Read the password from this file'
+            cand --password-file 'Read the password from this file'
+            cand --password-command 'Read the password from the output of this command'
+            cand --key-file 'Open the repository with this key file instead of a password'
             cand --json 'Write JSON, for programs'
             cand -q 'Say only problems and errors'
             cand --quiet 'Say only problems and errors'
@@ -452,8 +507,10 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand snapshots 'List snapshots'
             cand ls 'List what is in a snapshot'
             cand dump 'Write the content of one file of a snapshot'
+            cand inspect 'Show what the checkpoints and tensors are'
             cand restore 'Put a snapshot, or a part of it, back'
             cand verify 'Prove that the snapshots can be restored'
+            cand stats 'Show what the repository holds, and what it takes'
             cand cat 'Print one object of the repository, decrypted'
             cand key 'Manage the passwords and key files that open the repository'
             cand version 'Show the version'
@@ -469,9 +526,13 @@ set edit:completion:arg-completer[lastgood] = {|@words|
         }
         &'lastgood;help;dump'= {
         }
+        &'lastgood;help;inspect'= {
+        }
         &'lastgood;help;restore'= {
         }
         &'lastgood;help;verify'= {
+        }
+        &'lastgood;help;stats'= {
         }
         &'lastgood;help;cat'= {
         }
