@@ -42,6 +42,7 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List snapshots')
             [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List what is in a snapshot')
             [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Show what the checkpoints and tensors are')
+            [CompletionResult]::new('dump', 'dump', [CompletionResultType]::ParameterValue, 'Write the content of one file of a snapshot')
             [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Put a snapshot, or a part of it, back')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Prove that the snapshots can be restored')
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Prove that the snapshots can be restored')
@@ -218,6 +219,34 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'lastgood;dump' {
+            [CompletionResult]::new('--tensor', '--tensor', [CompletionResultType]::ParameterName, 'Only the bytes of this tensor, without any header')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Write to this file, which gets its name when it is whole; - is standard output, whatever that is')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Write to this file, which gets its name when it is whole; - is standard output, whatever that is')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Only snapshots of this host; repeat for any of several')
+            [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Only snapshots with this label; repeat for any of several')
+            [CompletionResult]::new('--tag', '--tag', [CompletionResultType]::ParameterName, 'Only snapshots with this tag: `a,b` means both, a repeated --tag means either')
+            [CompletionResult]::new('--path', '--path', [CompletionResultType]::ParameterName, 'Only snapshots that were made of this path; repeat for all of several')
+            [CompletionResult]::new('--at', '--at', [CompletionResultType]::ParameterName, 'Only snapshots at or before this time: `latest` is then the state at that time')
+            [CompletionResult]::new('--before', '--before', [CompletionResultType]::ParameterName, 'Only snapshots before this time')
+            [CompletionResult]::new('--after', '--after', [CompletionResultType]::ParameterName, 'Only snapshots after this time')
+            [CompletionResult]::new('--before-step', '--before-step', [CompletionResultType]::ParameterName, 'With `last-good`: the newest whose newest checkpoint is of a step before this one')
+            [CompletionResult]::new('--best', '--best', [CompletionResultType]::ParameterName, 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max')
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'The repository: the path of a folder')
+            [CompletionResult]::new('--repo', '--repo', [CompletionResultType]::ParameterName, 'The repository: the path of a folder')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Read the password from this file')
+            [CompletionResult]::new('--password-file', '--password-file', [CompletionResultType]::ParameterName, 'Read the password from this file')
+            [CompletionResult]::new('--password-command', '--password-command', [CompletionResultType]::ParameterName, 'Read the password from the output of this command')
+            [CompletionResult]::new('--key-file', '--key-file', [CompletionResultType]::ParameterName, 'Open the repository with this key file instead of a password')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write JSON, for programs')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only problems and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only problems and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'lastgood;restore' {
             [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'Directory to restore into; it is made if it is missing')
             [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'Directory to restore into; it is made if it is missing')
@@ -226,6 +255,7 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
             [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'Leave out what matches this pattern; may be repeated')
             [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Leave out what matches this pattern; may be repeated')
             [CompletionResult]::new('--overwrite', '--overwrite', [CompletionResultType]::ParameterName, 'What to do with files that are there')
+            [CompletionResult]::new('--tensors', '--tensors', [CompletionResultType]::ParameterName, 'Only tensors with names that match this pattern, as safetensors; may be repeated')
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Only snapshots of this host; repeat for any of several')
             [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Only snapshots with this label; repeat for any of several')
             [CompletionResult]::new('--tag', '--tag', [CompletionResultType]::ParameterName, 'Only snapshots with this tag: `a,b` means both, a repeated --tag means either')
@@ -245,6 +275,7 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Only say what would be done')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Only say what would be done')
             [CompletionResult]::new('--verify', '--verify', [CompletionResultType]::ParameterName, 'Read every restored file again, and compare it')
+            [CompletionResult]::new('--weights-only', '--weights-only', [CompletionResultType]::ParameterName, 'Leave out optimizer, scheduler, random numbers and other training state')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write JSON, for programs')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only problems and errors')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only problems and errors')
@@ -506,6 +537,7 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
             [CompletionResult]::new('snapshots', 'snapshots', [CompletionResultType]::ParameterValue, 'List snapshots')
             [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List what is in a snapshot')
             [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Show what the checkpoints and tensors are')
+            [CompletionResult]::new('dump', 'dump', [CompletionResultType]::ParameterValue, 'Write the content of one file of a snapshot')
             [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Put a snapshot, or a part of it, back')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Prove that the snapshots can be restored')
             [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Show what the repository holds, and what it takes')
@@ -528,6 +560,9 @@ Register-ArgumentCompleter -Native -CommandName 'lastgood' -ScriptBlock {
             break
         }
         'lastgood;help;inspect' {
+            break
+        }
+        'lastgood;help;dump' {
             break
         }
         'lastgood;help;restore' {

@@ -25,6 +25,9 @@ _lastgood() {
             lastgood,check)
                 cmd="lastgood__subcmd__verify"
                 ;;
+            lastgood,dump)
+                cmd="lastgood__subcmd__dump"
+                ;;
             lastgood,help)
                 cmd="lastgood__subcmd__help"
                 ;;
@@ -63,6 +66,9 @@ _lastgood() {
                 ;;
             lastgood__subcmd__help,cat)
                 cmd="lastgood__subcmd__help__subcmd__cat"
+                ;;
+            lastgood__subcmd__help,dump)
+                cmd="lastgood__subcmd__help__subcmd__dump"
                 ;;
             lastgood__subcmd__help,help)
                 cmd="lastgood__subcmd__help__subcmd__help"
@@ -149,7 +155,7 @@ _lastgood() {
 
     case "${cmd}" in
         lastgood)
-            opts="-r -p -q -v -h -V --repo --password-file --password-command --key-file --json --quiet --verbose --help --version init backup snapshots list ls inspect restore verify check stats cat key version help"
+            opts="-r -p -q -v -h -V --repo --password-file --password-command --key-file --json --quiet --verbose --help --version init backup snapshots list ls inspect dump restore verify check stats cat key version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -314,8 +320,94 @@ _lastgood() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        lastgood__subcmd__dump)
+            opts="-o -r -p -q -v -h --tensor --output --host --label --tag --path --at --before --after --before-step --best --repo --password-file --password-command --key-file --json --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --tensor)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --before)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --before-step)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --best)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -r)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-command)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         lastgood__subcmd__help)
-            opts="init backup snapshots ls inspect restore verify stats cat key version help"
+            opts="init backup snapshots ls inspect dump restore verify stats cat key version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -343,6 +435,20 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__help__subcmd__cat)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__help__subcmd__dump)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1065,7 +1171,7 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__restore)
-            opts="-t -i -e -n -r -p -q -v -h --target --include --exclude --overwrite --delete --dry-run --verify --host --label --tag --path --at --before --after --before-step --best --repo --password-file --password-command --key-file --json --quiet --verbose --help"
+            opts="-t -i -e -n -r -p -q -v -h --target --include --exclude --overwrite --delete --dry-run --verify --weights-only --tensors --host --label --tag --path --at --before --after --before-step --best --repo --password-file --password-command --key-file --json --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1097,6 +1203,10 @@ _lastgood() {
                     ;;
                 --overwrite)
                     COMPREPLY=($(compgen -W "always if-changed if-newer never" -- "${cur}"))
+                    return 0
+                    ;;
+                --tensors)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --host)

@@ -39,6 +39,7 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand list 'List snapshots'
             cand ls 'List what is in a snapshot'
             cand inspect 'Show what the checkpoints and tensors are'
+            cand dump 'Write the content of one file of a snapshot'
             cand restore 'Put a snapshot, or a part of it, back'
             cand verify 'Prove that the snapshots can be restored'
             cand check 'Prove that the snapshots can be restored'
@@ -208,6 +209,33 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'lastgood;dump'= {
+            cand --tensor 'Only the bytes of this tensor, without any header'
+            cand -o 'Write to this file, which gets its name when it is whole; - is standard output, whatever that is'
+            cand --output 'Write to this file, which gets its name when it is whole; - is standard output, whatever that is'
+            cand --host 'Only snapshots of this host; repeat for any of several'
+            cand --label 'Only snapshots with this label; repeat for any of several'
+            cand --tag 'Only snapshots with this tag: `a,b` means both, a repeated --tag means either'
+            cand --path 'Only snapshots that were made of this path; repeat for all of several'
+            cand --at 'Only snapshots at or before this time: `latest` is then the state at that time'
+            cand --before 'Only snapshots before this time'
+            cand --after 'Only snapshots after this time'
+            cand --before-step 'With `last-good`: the newest whose newest checkpoint is of a step before this one'
+            cand --best 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max'
+            cand -r 'The repository: the path of a folder'
+            cand --repo 'The repository: the path of a folder'
+            cand -p 'Read the password from this file'
+            cand --password-file 'Read the password from this file'
+            cand --password-command 'Read the password from the output of this command'
+            cand --key-file 'Open the repository with this key file instead of a password'
+            cand --json 'Write JSON, for programs'
+            cand -q 'Say only problems and errors'
+            cand --quiet 'Say only problems and errors'
+            cand -v 'Say more'
+            cand --verbose 'Say more'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'lastgood;restore'= {
             cand -t 'Directory to restore into; it is made if it is missing'
             cand --target 'Directory to restore into; it is made if it is missing'
@@ -216,6 +244,7 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand -e 'Leave out what matches this pattern; may be repeated'
             cand --exclude 'Leave out what matches this pattern; may be repeated'
             cand --overwrite 'What to do with files that are there'
+            cand --tensors 'Only tensors with names that match this pattern, as safetensors; may be repeated'
             cand --host 'Only snapshots of this host; repeat for any of several'
             cand --label 'Only snapshots with this label; repeat for any of several'
             cand --tag 'Only snapshots with this tag: `a,b` means both, a repeated --tag means either'
@@ -235,6 +264,7 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand -n 'Only say what would be done'
             cand --dry-run 'Only say what would be done'
             cand --verify 'Read every restored file again, and compare it'
+            cand --weights-only 'Leave out optimizer, scheduler, random numbers and other training state'
             cand --json 'Write JSON, for programs'
             cand -q 'Say only problems and errors'
             cand --quiet 'Say only problems and errors'
@@ -477,6 +507,7 @@ set edit:completion:arg-completer[lastgood] = {|@words|
             cand snapshots 'List snapshots'
             cand ls 'List what is in a snapshot'
             cand inspect 'Show what the checkpoints and tensors are'
+            cand dump 'Write the content of one file of a snapshot'
             cand restore 'Put a snapshot, or a part of it, back'
             cand verify 'Prove that the snapshots can be restored'
             cand stats 'Show what the repository holds, and what it takes'
@@ -494,6 +525,8 @@ set edit:completion:arg-completer[lastgood] = {|@words|
         &'lastgood;help;ls'= {
         }
         &'lastgood;help;inspect'= {
+        }
+        &'lastgood;help;dump'= {
         }
         &'lastgood;help;restore'= {
         }

@@ -39,6 +39,7 @@ complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "snapshots" -d 'Li
 complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "list" -d 'List snapshots'
 complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "ls" -d 'List what is in a snapshot'
 complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "inspect" -d 'Show what the checkpoints and tensors are'
+complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "dump" -d 'Write the content of one file of a snapshot'
 complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "restore" -d 'Put a snapshot, or a part of it, back'
 complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "verify" -d 'Prove that the snapshots can be restored'
 complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "check" -d 'Prove that the snapshots can be restored'
@@ -162,6 +163,25 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand inspect" -l json -d 'W
 complete -c lastgood -n "__fish_lastgood_using_subcommand inspect" -s q -l quiet -d 'Say only problems and errors'
 complete -c lastgood -n "__fish_lastgood_using_subcommand inspect" -s v -l verbose -d 'Say more'
 complete -c lastgood -n "__fish_lastgood_using_subcommand inspect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l tensor -d 'Only the bytes of this tensor, without any header' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -s o -l output -d 'Write to this file, which gets its name when it is whole; - is standard output, whatever that is' -r -F
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l host -d 'Only snapshots of this host; repeat for any of several' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l label -d 'Only snapshots with this label; repeat for any of several' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l tag -d 'Only snapshots with this tag: `a,b` means both, a repeated --tag means either' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l path -d 'Only snapshots that were made of this path; repeat for all of several' -r -F
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l at -d 'Only snapshots at or before this time: `latest` is then the state at that time' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l before -d 'Only snapshots before this time' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l after -d 'Only snapshots after this time' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l before-step -d 'With `last-good`: the newest whose newest checkpoint is of a step before this one' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l best -d 'With `last-good`: not the newest, but the best by a metric, as in eval_loss:min or accuracy:max' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -s r -l repo -d 'The repository: the path of a folder' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -s p -l password-file -d 'Read the password from this file' -r -F
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l password-command -d 'Read the password from the output of this command' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l key-file -d 'Open the repository with this key file instead of a password' -r -F
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -l json -d 'Write JSON, for programs'
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -s q -l quiet -d 'Say only problems and errors'
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -s v -l verbose -d 'Say more'
+complete -c lastgood -n "__fish_lastgood_using_subcommand dump" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s t -l target -d 'Directory to restore into; it is made if it is missing' -r -F
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s i -l include -d 'Only what matches this pattern; may be repeated' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s e -l exclude -d 'Leave out what matches this pattern; may be repeated' -r
@@ -169,6 +189,7 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l overwrite 
 if-changed\t'The same, but a file with the same size and time is taken to be equal, and not read'
 if-newer\t'Only if the snapshot\'s file is newer'
 never\t'Leave them'"
+complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l tensors -d 'Only tensors with names that match this pattern, as safetensors; may be repeated' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l host -d 'Only snapshots of this host; repeat for any of several' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l label -d 'Only snapshots with this label; repeat for any of several' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l tag -d 'Only snapshots with this tag: `a,b` means both, a repeated --tag means either' -r
@@ -185,6 +206,7 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l key-file -
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l delete -d 'Remove what is in the restored directories and not in the snapshot'
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s n -l dry-run -d 'Only say what would be done'
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l verify -d 'Read every restored file again, and compare it'
+complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l weights-only -d 'Leave out optimizer, scheduler, random numbers and other training state'
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l json -d 'Write JSON, for programs'
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s q -l quiet -d 'Say only problems and errors'
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s v -l verbose -d 'Say more'
@@ -321,18 +343,19 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand version" -l json -d 'W
 complete -c lastgood -n "__fish_lastgood_using_subcommand version" -s q -l quiet -d 'Say only problems and errors'
 complete -c lastgood -n "__fish_lastgood_using_subcommand version" -s v -l verbose -d 'Say more'
 complete -c lastgood -n "__fish_lastgood_using_subcommand version" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect restore verify stats cat key version help" -f -a "init" -d 'Make a repository'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect restore verify stats cat key version help" -f -a "backup" -d 'Make a snapshot of files and directories'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect restore verify stats cat key version help" -f -a "snapshots" -d 'List snapshots'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect restore verify stats cat key version help" -f -a "ls" -d 'List what is in a snapshot'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect restore verify stats cat key version help" -f -a "inspect" -d 'Show what the checkpoints and tensors are'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect restore verify stats cat key version help" -f -a "restore" -d 'Put a snapshot, or a part of it, back'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect restore verify stats cat key version help" -f -a "verify" -d 'Prove that the snapshots can be restored'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect restore verify stats cat key version help" -f -a "stats" -d 'Show what the repository holds, and what it takes'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect restore verify stats cat key version help" -f -a "cat" -d 'Print one object of the repository, decrypted'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect restore verify stats cat key version help" -f -a "key" -d 'Manage the passwords and key files that open the repository'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect restore verify stats cat key version help" -f -a "version" -d 'Show the version'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect restore verify stats cat key version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect dump restore verify stats cat key version help" -f -a "init" -d 'Make a repository'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect dump restore verify stats cat key version help" -f -a "backup" -d 'Make a snapshot of files and directories'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect dump restore verify stats cat key version help" -f -a "snapshots" -d 'List snapshots'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect dump restore verify stats cat key version help" -f -a "ls" -d 'List what is in a snapshot'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect dump restore verify stats cat key version help" -f -a "inspect" -d 'Show what the checkpoints and tensors are'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect dump restore verify stats cat key version help" -f -a "dump" -d 'Write the content of one file of a snapshot'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect dump restore verify stats cat key version help" -f -a "restore" -d 'Put a snapshot, or a part of it, back'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect dump restore verify stats cat key version help" -f -a "verify" -d 'Prove that the snapshots can be restored'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect dump restore verify stats cat key version help" -f -a "stats" -d 'Show what the repository holds, and what it takes'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect dump restore verify stats cat key version help" -f -a "cat" -d 'Print one object of the repository, decrypted'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect dump restore verify stats cat key version help" -f -a "key" -d 'Manage the passwords and key files that open the repository'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect dump restore verify stats cat key version help" -f -a "version" -d 'Show the version'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from init backup snapshots ls inspect dump restore verify stats cat key version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c lastgood -n "__fish_lastgood_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "list" -d 'List the keys'
 complete -c lastgood -n "__fish_lastgood_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "add" -d 'Add a password or a key file'
 complete -c lastgood -n "__fish_lastgood_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "remove" -d 'Remove a key, but never the one that opened the repository just now'

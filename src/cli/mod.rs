@@ -4,6 +4,7 @@ mod backup;
 mod backup_report;
 mod cat;
 mod checkpoints;
+mod dump;
 mod exit;
 mod filter;
 mod init;
@@ -14,6 +15,7 @@ mod open;
 mod progress;
 mod prompt;
 mod restore;
+mod restore_report;
 mod secret;
 mod size;
 mod snapshots;
@@ -96,6 +98,7 @@ enum Command {
     Snapshots(snapshots::Args),
     Ls(ls::Args),
     Inspect(inspect::Args),
+    Dump(dump::Args),
     Restore(restore::Args),
     Verify(verify::Args),
     Stats(stats::Args),
@@ -127,6 +130,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Snapshots(args) => snapshots::run(args, global, &ui).await,
         Command::Ls(args) => ls::run(args, global, &ui).await,
         Command::Inspect(args) => inspect::run(args, global, &ui).await,
+        Command::Dump(args) => dump::run(args, global, &ui).await,
         Command::Restore(args) => restore::run(args, global, &ui).await,
         Command::Verify(args) => verify::run(args, global, &ui).await,
         Command::Stats(args) => stats::run(args, global, &ui).await,
@@ -198,6 +202,8 @@ mod tests {
             "lastgood list",
             "lastgood ls latest:models -l --recursive --at yesterday",
             "lastgood restore -t /x --overwrite if-newer --delete -i a -e b --verify",
+            "lastgood restore -t /x --weights-only --tensors *.weight --tensors lm_head* -n",
+            "lastgood dump latest:a/model.safetensors --tensor lm_head.weight -o /x",
             "lastgood check --read-data-subset 2/7",
             "lastgood cat pack ab12",
             "lastgood inspect",
@@ -214,6 +220,9 @@ mod tests {
             "lastgood backup",
             "lastgood restore latest",
             "lastgood restore latest -t /x --overwrite sometimes",
+            "lastgood restore -t /x --tensors * --delete",
+            "lastgood restore -t /x --tensors * --verify",
+            "lastgood dump",
             "lastgood verify --read-data --read-data-subset 1/2",
             "lastgood backup /x --compression 9",
             "lastgood backup /x --meta step",

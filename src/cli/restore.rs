@@ -5,17 +5,12 @@ use super::exit::{self, Exit, OPENING};
 use super::filter::{FilterArgs, Guess, choose, describe};
 use super::open::open;
 use super::progress::Running;
-use super::size::{count, grouped, show};
-use super::time::show_span;
-use super::ui::{Ui, clean, first_problems};
-use crate::error::{Error, Kind, Problem, Result};
-use crate::flows::restore::{Overwrite, RestoreOptions, RestoreReport, restore};
-use crate::id::ObjectId;
-use crate::records::snapshot::Snapshot;
+use super::restore_report::{machine, words};
+use super::ui::Ui;
+use crate::error::{Error, Kind, Result};
+use crate::flows::restore::{Overwrite, RestoreOptions, restore, tensor_patterns};
 use crate::sources::{Selection, SelectionOptions};
-use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Put a snapshot, or a part of it, back
 ///
@@ -67,6 +62,22 @@ pub struct Args {
     #[arg(long)]
     verify: bool,
 
+    /// Leave out optimizer, scheduler, random numbers and other training state
+    ///
+    /// What is such a file is told by its name: optimizer.pt, *_optim_states.pt, scheduler.pt, scaler.pt, rng_state_*.pth,
+    /// training_args.bin, trainer_state.json, optimizer_0/ and the like. What is left is no checkpoint to go on from. Of a
+    /// file that holds the model and more, such as .ckpt, all is restored. ZeRO-3 may keep weights only in what is left out.
+    #[arg(long)]
+    weights_only: bool,
+
+    /// Only tensors with names that match this pattern, as safetensors; may be repeated
+    ///
+    /// Of every file with such tensors, one with only those is written: under its name if that ends in .safetensors,
+    /// otherwise with .safetensors added. Nothing else is restored, and only what they need is read. `*` and `?` match any
+    /// characters, `[0-9]` and `{a,b}` work as in a shell. Tensors of which safetensors does not know the type are left out.
+    #[arg(long, value_name = "PATTERN", conflicts_with_all = ["delete", "verify"])]
+    tensors: Vec<String>,
+
     #[command(flatten)]
     filter: FilterArgs,
 }
@@ -94,32 +105,6 @@ impl From<When> for Overwrite {
     }
 }
 
-/// The end of a restore, for machines.
-#[derive(Serialize)]
-struct Done<'a> {
-    message_type: &'static str,
-    dry_run: bool,
-    seconds_elapsed: f64,
-    total_files: u64,
-    files_restored: u64,
-    files_skipped: u64,
-    files_deleted: u64,
-    /// The first of them, if they were asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deletions: Option<&'a [String]>,
-    files_verified: u64,
-    total_bytes: u64,
-    bytes_restored: u64,
-    bytes_skipped: u64,
-    bytes_fetched: u64,
-    snapshot_id: Option<ObjectId>,
-    snapshot_time: String,
-    snapshot_complete: bool,
-    target: String,
-    problem_count: usize,
-    problems: &'a [Problem],
-}
-
 /// Restores.
 pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
     refuse_to_empty_the_machine(args)?;
@@ -138,6 +123,8 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
         delete: args.delete,
         dry_run: args.dry_run,
         verify: args.verify,
+        weights_only: args.weights_only,
+        tensors: args.tensors.clone(),
     };
     let running = Running::start(ui);
     let report = restore(&repo, &options, running.progress()).await?;
@@ -169,7 +156,7 @@ fn refuse_bad_patterns(args: &Args) -> Result<()> {
             ..e
         })?;
     }
-    Ok(())
+    tensor_patterns(&args.tensors).map(drop).map_err(|e| Error { what: format!("--tensors: {}", e.what), ..e })
 }
 
 /// `--delete` on the root directory would remove everything that was never backed up.
@@ -181,87 +168,9 @@ fn refuse_to_empty_the_machine(args: &Args) -> Result<()> {
     }
 }
 
-fn machine<'a>(report: &'a RestoreReport, options: &RestoreOptions, named: bool, took: Duration) -> Done<'a> {
-    let Snapshot { id, time, complete, .. } = &options.snapshot;
-    Done {
-        message_type: "summary",
-        dry_run: options.dry_run,
-        seconds_elapsed: took.as_secs_f64(),
-        total_files: report.total_files,
-        files_restored: report.files_restored,
-        files_skipped: report.files_skipped,
-        files_deleted: report.files_deleted,
-        deletions: named.then_some(&report.deletions),
-        files_verified: report.files_verified,
-        total_bytes: report.total_bytes,
-        bytes_restored: report.bytes_restored,
-        bytes_skipped: report.bytes_skipped,
-        bytes_fetched: report.bytes_fetched,
-        snapshot_id: *id,
-        snapshot_time: time.to_rfc3339(),
-        snapshot_complete: *complete,
-        target: options.target.to_string_lossy().into_owned(),
-        problem_count: report.problems.len(),
-        problems: &report.problems,
-    }
-}
-
-/// What is removed, one a line.
-fn deletions(report: &RestoreReport) -> String {
-    let mut text = String::from(":\n");
-    for path in &report.deletions {
-        text.push_str(&format!("  {}\n", clean(path)));
-    }
-    match report.files_deleted.saturating_sub(report.deletions.len() as u64) {
-        0 => {}
-        more => text.push_str(&format!("  ... and {} more\n", grouped(more))),
-    }
-    text
-}
-
-fn words(report: &RestoreReport, options: &RestoreOptions, named: bool, took: Duration) -> String {
-    let would = |done: &str, planned: &str| if options.dry_run { planned.to_owned() } else { done.to_owned() };
-    let mut text = format!(
-        "{} {}, {}; {} {}, took {}\n",
-        would("Restored", "Would restore"),
-        count(report.files_restored, "file"),
-        show(report.bytes_restored),
-        would("fetched", "would fetch"),
-        show(report.bytes_fetched),
-        show_span(took)
-    );
-    if report.files_skipped > 0 || report.bytes_skipped > 0 {
-        text.push_str(&format!(
-            "Left as it was: {}, {}\n",
-            count(report.files_skipped, "file"),
-            show(report.bytes_skipped)
-        ));
-    }
-    if report.files_deleted > 0 {
-        text.push_str(&format!("{} {}", would("Removed", "Would remove"), count(report.files_deleted, "item")));
-        text.push_str(&if named { deletions(report) } else { "\n".into() });
-    }
-    if options.verify && !options.dry_run {
-        text.push_str(&format!("Read again and found equal: {}\n", count(report.files_verified, "file")));
-    }
-    let exit = Exit::of_problems(&report.problems);
-    if exit != Exit::Done {
-        let problems = report.problems.len() as u64;
-        let list = first_problems(&report.problems, problems);
-        text.push_str(&format!(
-            "{}: NOT all is restored (exit code {})\n{list}",
-            count(problems, "problem"),
-            exit.code()
-        ));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::filter::tests::snapshot;
     use super::*;
-    use crate::error::Trouble;
     use clap::Parser;
 
     #[derive(Parser)]
@@ -272,36 +181,6 @@ mod tests {
 
     fn args(line: &str) -> Args {
         Line::try_parse_from(line.split(' ')).unwrap().args
-    }
-
-    fn options() -> RestoreOptions {
-        RestoreOptions {
-            snapshot: snapshot(3, ""),
-            subtree: Vec::new(),
-            target: "/t".into(),
-            include: Vec::new(),
-            exclude: Vec::new(),
-            overwrite: Overwrite::Always,
-            delete: false,
-            dry_run: false,
-            verify: true,
-        }
-    }
-
-    fn report() -> RestoreReport {
-        RestoreReport {
-            total_files: 3,
-            total_bytes: 6_000_000,
-            files_restored: 2,
-            bytes_restored: 5_000_000,
-            files_skipped: 1,
-            bytes_skipped: 1_000_000,
-            bytes_fetched: 4_000_000,
-            files_deleted: 2,
-            deletions: vec!["/t/a".into()],
-            files_verified: 3,
-            ..RestoreReport::default()
-        }
     }
 
     #[test]
@@ -327,37 +206,10 @@ mod tests {
 
     #[test]
     fn a_bad_pattern_is_told_with_its_flag() {
-        for flag in ["--include", "--exclude"] {
+        for flag in ["--include", "--exclude", "--tensors"] {
             let error = refuse_bad_patterns(&args(&format!("restore -t /x {flag} a[b"))).unwrap_err();
             assert_eq!((error.kind, error.what), (Kind::Usage, format!("{flag}: Bad pattern: a[b")));
         }
         assert!(refuse_bad_patterns(&args("restore -t /x -i *.a -e {b,c}")).is_ok());
-    }
-
-    #[test]
-    fn json_shape() {
-        assert_eq!(
-            serde_json::to_string(&machine(&report(), &options(), false, Duration::from_secs(2))).unwrap(),
-            format!(
-                r#"{{"message_type":"summary","dry_run":false,"seconds_elapsed":2.0,"total_files":3,"files_restored":2,"files_skipped":1,"files_deleted":2,"files_verified":3,"total_bytes":6000000,"bytes_restored":5000000,"bytes_skipped":1000000,"bytes_fetched":4000000,"snapshot_id":"{}","snapshot_time":"2026-01-01T03:00:00+00:00","snapshot_complete":true,"target":"/t","problem_count":0,"problems":[]}}"#,
-                "03".repeat(32)
-            )
-        );
-    }
-
-    #[test]
-    fn people_read_what_came_of_it() {
-        assert_eq!(
-            words(&report(), &options(), false, Duration::from_secs(2)),
-            "Restored 2 files, 5.0 MB; fetched 4.0 MB, took 2.0 s\nLeft as it was: 1 file, 1.0 MB\nRemoved 2 items\n\
-             Read again and found equal: 3 files\n"
-        );
-        let broken = RestoreReport { problems: vec![Problem::new(Trouble::Damaged, "m/x", "lost")], ..report() };
-        let text = words(&broken, &RestoreOptions { dry_run: true, ..options() }, true, Duration::ZERO);
-        assert!(text.starts_with("Would restore 2 files, 5.0 MB; would fetch 4.0 MB, took"), "{text}");
-        assert!(text.contains("\nWould remove 2 items:\n  /t/a\n  ... and 1 more\n"), "{text}");
-        let json = serde_json::to_value(machine(&broken, &options(), true, Duration::ZERO)).unwrap();
-        assert_eq!((&json["files_deleted"], &json["deletions"][0]), (&2.into(), &"/t/a".into()));
-        assert!(text.ends_with("1 problem: NOT all is restored (exit code 20)\n  m/x: lost\n"));
     }
 }

@@ -83,9 +83,18 @@ impl Coder {
         let start = out.len();
         if level != Level::Off && !input.is_empty() && input.len() <= CHUNK_MAX {
             let (level, guess) = (if level == Level::Max { 12 } else { 3 }, probe::guess(input));
-            let verdict = self.verdict(input, level, guess, hint);
+            let mut verdict = self.verdict(input, level, guess, hint);
+            if hint.follows_mixed() {
+                verdict = match verdict {
+                    Verdict::Planes { matched, .. } => Verdict::Planes { matched, most: 0.0 },
+                    _ => Verdict::Match,
+                };
+            }
             if let Some(number) = self.code(input, level, guess.kind, verdict, out) {
                 if out.len() - start < worthwhile(input.len()) && self.reads_back(number, &out[start..], input) {
+                    if guess.kind == Kind::Mixed {
+                        hint.note_mixed();
+                    }
                     return number;
                 }
                 hint.forget(guess.key);

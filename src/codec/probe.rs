@@ -61,9 +61,30 @@ const HOLDS_STORED: u8 = 4;
 pub struct Hint {
     known: [Option<(u32, Verdict, u8)>; KINDS],
     next: usize,
+    /// For so many chunks to come nothing but a full try decides.
+    mixed: u8,
+    /// Mixed content between tensors says nothing of the tensors.
+    tensors: bool,
 }
 
 impl Hint {
+    /// For a file with tensors.
+    pub fn of_tensors() -> Hint {
+        Hint { tensors: true, ..Hint::default() }
+    }
+
+    /// A chunk was mixed, and worth coding: those after it are likely to be so too, whatever their samples look like.
+    pub fn note_mixed(&mut self) {
+        self.mixed = if self.tensors { 0 } else { HOLDS };
+    }
+
+    /// Whether this chunk follows mixed ones.
+    pub fn follows_mixed(&mut self) -> bool {
+        let follows = self.mixed > 0;
+        self.mixed = self.mixed.saturating_sub(1);
+        follows
+    }
+
     /// The verdict on chunks with this key, if one is left; uses it up by one.
     pub fn recall(&mut self, key: u32) -> Option<Verdict> {
         let (_, verdict, left) = self.known.iter_mut().flatten().find(|(k, ..)| *k == key)?;

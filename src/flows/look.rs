@@ -13,6 +13,9 @@ use std::sync::Mutex;
 /// Small tensors that lie within this many bytes of one another are read together when their numbers are counted.
 const TOGETHER: u64 = 1 << 20;
 
+/// Characters of the reason why a file is broken that a manifest keeps.
+const REASON: usize = 500;
+
 /// One file.
 #[derive(Default)]
 pub(super) struct Look {
@@ -40,7 +43,8 @@ impl Look {
                 tensors: layout.tensors,
                 ..look
             },
-            Err(Fault::Broken(why)) => Look { broken: Some(why), ..look },
+            // The name of a tensor, which may be in there, is as long as somebody wants.
+            Err(Fault::Broken(why)) => Look { broken: Some(why.chars().take(REASON).collect()), ..look },
             // Nothing is known of it, which is no fault of the file.
             Err(Fault::Unknown(_)) => look,
         }

@@ -2,6 +2,8 @@
 
 pub mod backup;
 pub mod cat;
+mod content;
+pub mod dump;
 mod gate;
 pub mod inspect;
 pub mod last_good;

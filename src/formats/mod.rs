@@ -13,7 +13,7 @@ mod parquet;
 mod pickle;
 mod pickle_steps;
 mod proto;
-mod safetensors;
+pub mod safetensors;
 mod stream;
 mod tar;
 pub mod tensorflow;

@@ -118,6 +118,12 @@ fn array(file: &mut Window<'_>, name: String, start: u64, end: u64) -> Result<Te
     };
     let (dtype, size) = element(descr);
     let wanted = size.map(|size| shape.iter().try_fold(size, |bytes, side| bytes.checked_mul(*side)));
+    let across = entry(&literal, "fortran_order").is_some_and(|rest| rest.starts_with("True"));
+    // The first dimension fastest: its bytes do not have its shape, so it is told as a row of elements.
+    let shape = match shape.iter().try_fold(1u64, |all, side| all.checked_mul(*side)).filter(|_| across) {
+        Some(elements) => vec![elements],
+        None => shape,
+    };
     match wanted {
         None => Ok(Tensor { name, dtype, shape, offset, len: end - offset }),
         Some(Some(len)) if len <= end - offset => Ok(Tensor { name, dtype, shape, offset, len }),
@@ -149,6 +155,13 @@ mod tests {
         assert_eq!((&found[0].shape[..], found[0].dtype, found[0].len), (&[2, 3][..], Dtype::I16, 12));
         let found = read_slice(&Npz, &sample_archive()).unwrap().tensors;
         assert_eq!([&found[0].name[..], &found[1].name[..]], ["w", "b/0"]);
+    }
+
+    #[test]
+    fn an_array_across_is_told_as_a_row_of_elements() {
+        let across = String::from_utf8_lossy(&sample()).replace("False", "True ");
+        let across: Vec<u8> = [&sample()[..10], &across.as_bytes()[across.find('{').unwrap()..]].concat();
+        assert_eq!(read_slice(&Npy, &across).unwrap().tensors[0].shape, [6]);
     }
 
     #[test]

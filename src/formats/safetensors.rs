@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 /// The longest header that safetensors itself accepts.
 const HEADER_MAX: u64 = 100_000_000;
 
+/// The name in a header that is not that of a tensor.
+const METADATA: &str = "__metadata__";
+
 /// The format.
 pub(super) struct Safetensors;
 
@@ -70,6 +73,42 @@ impl Format for Safetensors {
     }
 }
 
+/// Why a tensor cannot be in a file of this format, if it cannot.
+pub fn refuses(tensor: &Tensor) -> Option<&'static str> {
+    let wanted = tensor.shape.iter().try_fold(tensor.dtype.bytes(), |bytes, side| bytes.checked_mul(*side));
+    match tensor.dtype {
+        Dtype::Other | Dtype::C128 => Some("safetensors has no name for its elements"),
+        _ if wanted != Some(tensor.len) => Some("its shape and its bytes do not agree"),
+        _ if tensor.name == METADATA => Some("safetensors keeps that name for itself"),
+        _ => None,
+    }
+}
+
+/// Puts tensors in the order of a file of this format, wide elements first so that all are aligned, and gives the bytes
+/// that come before their data. Their names must differ.
+pub fn lay_out(tensors: &mut [Tensor], metadata: &[(&str, &str)]) -> Result<Vec<u8>, String> {
+    tensors.sort_by(|a, b| (b.dtype.bytes(), &a.name).cmp(&(a.dtype.bytes(), &b.name)));
+    let text = |text: &str| serde_json::Value::from(text).to_string();
+    let mut parts = Vec::with_capacity(tensors.len() + 1);
+    if !metadata.is_empty() {
+        let pairs: Vec<String> = metadata.iter().map(|(key, value)| format!("{}:{}", text(key), text(value))).collect();
+        parts.push(format!("{}:{{{}}}", text(METADATA), pairs.join(",")));
+    }
+    let mut end = 0u64;
+    for Tensor { name, dtype, shape, len, .. } in tensors.iter() {
+        let from = end;
+        end = end.checked_add(*len).ok_or("the tensors are too long for one file")?;
+        let (name, shape) = (text(name), shape.iter().map(u64::to_string).collect::<Vec<_>>().join(","));
+        parts.push(format!(r#"{name}:{{"dtype":"{}","shape":[{shape}],"data_offsets":[{from},{end}]}}"#, dtype.name()));
+    }
+    let mut header = format!("{{{}}}", parts.join(",")).into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    if header.len() as u64 > HEADER_MAX {
+        return Err("so many tensors need a longer header than safetensors allows".into());
+    }
+    Ok([&(header.len() as u64).to_le_bytes()[..], &header].concat())
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::window::read_slice;
@@ -89,6 +128,49 @@ pub(super) mod tests {
         let found: Vec<_> = layout.tensors.iter().map(|t| (&t.name[..], t.dtype, t.len)).collect();
         assert_eq!(found, [("a", Dtype::Bf16, 4), ("b", Dtype::F32, 8)]);
         assert_eq!(layout.tensors[1].offset + 8, bytes.len() as u64);
+    }
+
+    #[test]
+    fn what_is_laid_out_is_read_again() {
+        let tensor = |name: &str, dtype: Dtype, shape: &[u64]| Tensor {
+            name: name.into(),
+            dtype,
+            shape: shape.to_vec(),
+            offset: 999,
+            len: shape.iter().product::<u64>() * dtype.bytes(),
+        };
+        let mut tensors = [
+            tensor("flags", Dtype::Bool, &[3]),
+            tensor("z \"q\" \u{1f}é", Dtype::Bf16, &[2, 2]),
+            tensor("b", Dtype::F32, &[]),
+            tensor("a", Dtype::F32, &[0, 7]),
+            tensor("w", Dtype::F64, &[1]),
+        ];
+        assert!(tensors.iter().all(|tensor| refuses(tensor).is_none()));
+        for metadata in [&[][..], &[("format", "pt")]] {
+            let head = lay_out(&mut tensors, metadata).unwrap();
+            assert!(head.len() % 8 == 0 && head[8] == b'{');
+            let found = read_slice(&Safetensors, &[&head[..], &[1; 8 + 4 + 8 + 3]].concat()).unwrap().tensors;
+            let mut at = head.len() as u64;
+            for tensor in &mut tensors {
+                let there = found.iter().find(|found| found.name == tensor.name).unwrap();
+                tensor.offset = at;
+                assert_eq!((there, at % tensor.dtype.bytes()), (&*tensor, 0));
+                at += tensor.len;
+            }
+        }
+        assert_eq!(tensors.each_ref().map(|tensor| tensor.name.len()), [1, 1, 1, 9, 5]);
+        let empty = lay_out(&mut [], &[]).unwrap();
+        assert!(read_slice(&Safetensors, &empty).unwrap().tensors.is_empty());
+        for bad in [
+            tensor("x", Dtype::Other, &[4]),
+            tensor("x", Dtype::C128, &[4]),
+            tensor("__metadata__", Dtype::U8, &[4]),
+            Tensor { len: 5, ..tensor("x", Dtype::U8, &[4]) },
+            Tensor { shape: vec![u64::MAX, 2], ..tensor("x", Dtype::F32, &[4]) },
+        ] {
+            assert!(refuses(&bad).is_some(), "{bad:?}");
+        }
     }
 
     #[test]

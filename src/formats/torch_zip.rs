@@ -112,8 +112,22 @@ fn tensor<'a>(pickle: &'a Pickle, call: &Call) -> Option<(Storage<'a>, Option<Ve
         Value::Call(size) => pickle.items(size.arguments).first().map_or(&[][..], |sides| pickle.items(*sides)),
         _ => pickle.items(*shape),
     });
-    let shape = sides.and_then(|sides| sides.iter().map(|side| pickle.number(*side)).collect());
-    Some((found, shape))
+    let sides: Option<Vec<u64>> = sides.and_then(|sides| sides.iter().map(|side| pickle.number(*side)).collect());
+    let numbers = |value: &Ref| pickle.items(*value).iter().map(|side| pickle.number(*side)).collect();
+    let strides: Option<Vec<u64>> = arguments.get(3).and_then(numbers);
+    // A view in another order of the dimensions has a shape that its bytes do not have.
+    Some((found, sides.filter(|sides| strides.is_none_or(|strides| in_order(sides, &strides)))))
+}
+
+/// Whether the elements of a tensor follow one another, the last dimension fastest.
+fn in_order(sides: &[u64], strides: &[u64]) -> bool {
+    let mut step = 1u64;
+    let follows = |(side, stride): (&u64, &u64)| {
+        let right = *side == 1 || *stride == step;
+        step = step.saturating_mul(*side);
+        right
+    };
+    sides.contains(&0) || sides.len() == strides.len() && sides.iter().zip(strides).rev().all(follows)
 }
 
 /// A place in a pickle: the one it is in, and what it is called there.
@@ -264,10 +278,17 @@ pub(super) fn tensors(file: &mut Window<'_>, archive: &Archive) -> Result<Vec<Te
 /// The pickle of a tensor of singles in storage `key`, without the pickle's own start and end.
 #[cfg(test)]
 fn pickled(key: &str, elements: u8, offset: u8, shape: &[u8]) -> Vec<u8> {
+    let strides: Vec<u8> = (1..=shape.len()).map(|at| shape[at..].iter().product()).collect();
+    pickled_view(key, elements, offset, shape, &strides)
+}
+
+#[cfg(test)]
+fn pickled_view(key: &str, elements: u8, offset: u8, shape: &[u8], strides: &[u8]) -> Vec<u8> {
     let storage =
         [b"((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0", key.as_bytes(), b"X\x03\0\0\0cpuK"].concat();
-    let shape: Vec<u8> = shape.iter().flat_map(|side| [b'K', *side]).collect();
-    let rest = [&b"tQK"[..], &[offset], b"(", &shape, b"t)\x89ccollections\nOrderedDict\n)RtR"].concat();
+    let [shape, strides] = [shape, strides].map(|all| all.iter().flat_map(|side| [b'K', *side]).collect::<Vec<u8>>());
+    let rest =
+        [&b"tQK"[..], &[offset], b"(", &shape, b"t(", &strides, b"t\x89ccollections\nOrderedDict\n)RtR"].concat();
     [b"ctorch._utils\n_rebuild_tensor_v2\n".to_vec(), storage, vec![elements], rest].concat()
 }
 
@@ -303,6 +324,26 @@ mod tests {
         let singles = |name, shape, len| (name, Dtype::F32, shape, len);
         let state = singles("state.0.exp_avg", &[2][..], 8);
         assert_eq!(found, [singles("model.a.w", &[2, 3][..], 24), state, singles("views.0", &[4][..], 16)]);
+    }
+
+    #[test]
+    fn a_view_across_is_told_as_a_row_of_elements() {
+        for (sides, strides, right) in [
+            (&[2, 3][..], &[3, 1][..], true),
+            (&[2, 3], &[1, 2], false),
+            (&[1, 3], &[7, 1], true),
+            (&[], &[], true),
+            (&[0, 3], &[9, 9], true),
+            (&[2], &[2], false),
+            (&[2, 3], &[1], false),
+        ] {
+            assert_eq!(in_order(sides, strides), right, "{sides:?} {strides:?}");
+        }
+        let across = |strides: &[u8]| [b"\x80\x02", &pickled_view("0", 6, 0, &[2, 3], strides)[..], b"."].concat();
+        for (strides, shape) in [(&[3, 1], &[2, 3][..]), (&[1, 2], &[6])] {
+            let file = zip::build(&[("m/data.pkl", &across(strides)), ("m/data/0", &[0; 24])]);
+            assert_eq!(read_slice(&TorchZip, &file).unwrap().tensors[0].shape, shape);
+        }
     }
 
     #[test]

@@ -23,6 +23,8 @@ mod tensorflow;
 mod tests;
 mod tree;
 
+pub use names::{holds_weights, is_training_state};
+
 use std::collections::BTreeMap;
 use tree::{Place, Tree};
 

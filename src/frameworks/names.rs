@@ -19,6 +19,65 @@ const WEIGHTS: [&[u8]; 12] = [
 /// Endings of files that are still being written.
 const UNFINISHED: [&[u8]; 5] = [b".tmp", b".temp", b".part", b".partial", b".incomplete"];
 
+/// Patterns of names of files of training state, as `numbers` reads them.
+const TRAINING: [&str; 12] = [
+    "optimizer_#.pt",
+    "optimizer_#.bin",
+    "optimizer_#.safetensors",
+    "scheduler_#.pt",
+    "scheduler_#.bin",
+    "scaler_#.pt",
+    "sampler_#.bin",
+    "rng_state_#.pth",
+    "random_states_#.pkl",
+    "dl_state_dict_#.bin",
+    "distrib_optim_#.pt",
+    "rng_state_#.pt",
+];
+
+/// Endings of names without a number: what they are, before one of `.pt`, `.pth`, `.bin`, `.pkl` and `.safetensors`.
+const TRAINING_STEMS: [&[u8]; 15] = [
+    b"optimizer",
+    b"optim",
+    b"optimizer_state",
+    b"optimizer_states",
+    b"optimizer_state_dict",
+    b"scheduler",
+    b"lr_scheduler",
+    b"scaler",
+    b"grad_scaler",
+    b"sampler",
+    b"rng_state",
+    b"random_states",
+    b"dl_state_dict",
+    b"distrib_optim",
+    b"training_args",
+];
+
+/// Whether a path is, by its name, of the state of a training and not of the model: an optimizer, a scheduler, a gradient
+/// scaler, random numbers, or what the training program notes for itself. A file that holds both is not.
+pub fn is_training_state(path: &[u8]) -> bool {
+    let name = last(path);
+    let above = last(path.get(..path.len().saturating_sub(name.len() + 1)).unwrap_or_default());
+    let dot = name.iter().rposition(|c| *c == b'.').unwrap_or(name.len());
+    let (stem, end) = name.split_at(dot);
+    let tensors: [&[u8]; 5] = [b".pt", b".pth", b".bin", b".pkl", b".safetensors"];
+    let of_optimizer = [&b"optimizer"[..], b"optim"].contains(&above) || numbers(above, "optimizer_#").is_some();
+    name == b"trainer_state.json"
+        || name.ends_with(b"optim_states.pt")
+        || tensors.contains(&end) && TRAINING_STEMS.contains(&stem)
+        || TRAINING.iter().any(|pattern| numbers(name, pattern).is_some())
+        // What PyTorch writes as a distributed checkpoint of the optimizer alone.
+        || of_optimizer && (name == b".metadata" || end == b".distcp")
+}
+
+/// Whether a path is, by its name, a file with weights of a model. The states of ZeRO-3 hold none, whatever their name.
+pub fn holds_weights(path: &[u8]) -> bool {
+    let name = last(path);
+    let only_states = numbers(name, "zero_pp_rank_#_mp_rank_##_model_states.pt").is_some();
+    !only_states && (is_weights(name) || name.ends_with(b".distcp")) && !is_training_state(path)
+}
+
 /// The last component of a path.
 pub(super) fn last(path: &[u8]) -> &[u8] {
     path.rsplit(|c| *c == b'/').next().unwrap_or_default()
@@ -156,6 +215,49 @@ mod tests {
         assert_eq!(shard.sibling(3), b"model-00003-of-00005.safetensors");
         assert_eq!(Shard::parse(b"out-of-the-box.bin"), None);
         assert_eq!(Shard::parse(b"v.data-00000-of-00001").unwrap().sibling(0), b"v.data-00000-of-00001");
+    }
+
+    #[test]
+    fn training_state_is_told_by_name() {
+        for name in [
+            "a/checkpoint-5/optimizer.pt",
+            "optimizer.bin",
+            "optimizer_1.bin",
+            "scheduler.pt",
+            "scaler.pt",
+            "rng_state.pth",
+            "rng_state_12.pth",
+            "random_states_0.pkl",
+            "training_args.bin",
+            "trainer_state.json",
+            "iter_0000005/mp_rank_00/distrib_optim.pt",
+            "global_step5/zero_pp_rank_0_mp_rank_00_optim_states.pt",
+            "global_step5/bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt",
+            "optimizer_0/__0_0.distcp",
+            "optimizer_0/.metadata",
+        ] {
+            assert!(is_training_state(name.as_bytes()) && !holds_weights(name.as_bytes()), "{name}");
+        }
+        for name in [
+            "model.safetensors",
+            "optimizer_0/model.safetensors",
+            "optimizer/config.json",
+            "pytorch_model_fsdp_0/.metadata",
+            "config.json",
+            "generation_config.json",
+            "tokenizer.json",
+            "README.md",
+            "scheduler/scheduler_config.json",
+            "global_step5/mp_rank_00_model_states.pt",
+            "model_optim_rng.pt",
+            "latest",
+            "",
+            "/",
+        ] {
+            assert!(!is_training_state(name.as_bytes()), "{name}");
+        }
+        assert!(holds_weights(b"a/model.safetensors") && holds_weights(b"global_step5/mp_rank_00_model_states.pt"));
+        assert!(!holds_weights(b"global_step5/zero_pp_rank_0_mp_rank_00_model_states.pt"));
     }
 
     #[test]

@@ -50,6 +50,7 @@ pub struct Location {
 
 /// 36 bytes a chunk, and about 8 in the table. Half of the id is enough: two chunks of one repository agree in
 /// 128 bits of a keyed hash less often than memory fails.
+#[derive(Clone, Copy)]
 struct Slot {
     short: [u32; 4],
     pack: u32,
@@ -80,6 +81,8 @@ pub struct Index {
     table: HashTable<u32>,
     /// What the chunks that are differences are differences to.
     bases: HashMap<[u32; 4], ChunkId>,
+    /// Other copies of chunks that are known as differences to what is not known so far.
+    spare: Vec<(Realm, ChunkId, Slot, Option<ChunkId>)>,
 }
 
 fn split(realm: Realm, id: &ChunkId) -> [u32; 4] {
@@ -97,11 +100,13 @@ impl Index {
     /// one that is a difference: so no two chunks can be known only as differences to each other.
     pub fn insert(&mut self, table: &PackTable) {
         self.add(table, true);
+        self.settle();
     }
 
-    /// Adds a pack that is not whole: whatever is known already stays where it is.
+    /// Adds a pack that is not whole: whatever is known already, and can be restored from there, stays where it is.
     pub fn insert_behind(&mut self, table: &PackTable) {
         self.add(table, false);
+        self.settle();
     }
 
     fn add(&mut self, table: &PackTable, prefer: bool) {
@@ -119,6 +124,9 @@ impl Index {
                 Some(&at) if prefer && chunk.base.is_none() && self.bases.remove(&short).is_some() => {
                     self.slots[at as usize] = slot;
                 }
+                Some(_) if self.bases.get(&short).is_some_and(|base| chunk.base != Some(*base)) => {
+                    self.spare.push((realm, chunk.id, slot, chunk.base));
+                }
                 Some(_) => {}
                 None => {
                     self.slots.push(slot);
@@ -133,6 +141,29 @@ impl Index {
         }
     }
 
+    /// A difference that leads nowhere gives way to another copy that does not: two runs may have compared a chunk with
+    /// different bases, and one of them left no base. What can be restored stays so, whatever is added later.
+    fn settle(&mut self) {
+        let (mut spare, mut before) = (std::mem::take(&mut self.spare), usize::MAX);
+        while spare.len() < before {
+            before = spare.len();
+            spare.retain(|(realm, id, slot, base)| {
+                let lost = self.find(*realm, id).is_none();
+                if !lost || base.is_some_and(|base| self.find(*realm, &base).is_none()) {
+                    return lost;
+                }
+                let (short, slots) = (slot.short, &self.slots);
+                if let Some(&at) = self.table.find(hash(&short), |&at| slots[at as usize].short == short) {
+                    self.slots[at as usize] = *slot;
+                }
+                self.bases.remove(&short);
+                self.bases.extend(base.map(|base| (short, base)));
+                false
+            });
+        }
+        self.spare = spare;
+    }
+
     /// Where a chunk is, if it is known and, should it be a difference, its base is known too: what cannot be restored must
     /// not pass for something that is there.
     pub fn find(&self, realm: Realm, id: &ChunkId) -> Option<Location> {
@@ -145,6 +176,11 @@ impl Index {
             base = self.base(realm, &base)?;
         }
         None
+    }
+
+    /// A chunk, what it is a difference to, and so on.
+    pub fn chain(&self, realm: Realm, id: &ChunkId) -> impl Iterator<Item = ChunkId> {
+        std::iter::successors(Some(*id), move |id| self.base(realm, id)).take(BASE_DEPTH + 1)
     }
 
     /// The chunk that a chunk is a difference to.
@@ -225,7 +261,7 @@ impl Repository {
                     continue;
                 }
                 match sizes.remove(&table.pack) {
-                    Some(size) if size == table.size => loaded.index.insert(&table),
+                    Some(size) if size == table.size => loaded.index.add(&table, true),
                     found => {
                         loaded.absent.push((table.pack, found));
                         if salvage && found.is_some() {
@@ -238,8 +274,9 @@ impl Repository {
         loaded.unindexed = sizes.into_iter().collect();
         loaded.unindexed.sort();
         if salvage {
-            self.adopt(&loaded.unindexed).await?.iter().for_each(|table| loaded.index.insert(table));
+            self.adopt(&loaded.unindexed).await?.iter().for_each(|table| loaded.index.add(table, true));
         }
+        loaded.index.settle();
         // Last: a whole copy of a chunk, wherever it is, goes before one in a pack that is cut short.
         cut_short.iter().for_each(|table| loaded.index.insert_behind(table));
         Ok(loaded)
@@ -326,68 +363,5 @@ pub fn listed_pack(listed: &Listed) -> Option<(ObjectId, u64)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::codec::pack::PackedChunk;
-
-    fn table(pack: u8, chunks: std::ops::Range<u32>) -> PackTable {
-        let chunk = |i: u32| PackedChunk {
-            id: Id::of(&i.to_le_bytes()),
-            codec: (i % 2) as u8,
-            stored: 100 + i,
-            raw: if i.is_multiple_of(2) { 84 + i } else { 500 },
-            base: None,
-        };
-        let chunks: Vec<_> = chunks.map(chunk).collect();
-        PackTable { pack: Id([pack; 32]), realm: Realm::Data, epoch: 0, salt: [pack; 32], size: 1 << 24, chunks }
-    }
-
-    #[test]
-    fn pages_and_memory_agree() {
-        let tables = [table(1, 0..1000), table(2, 900..2000)];
-        let page = write_page(&tables);
-        assert_eq!(read_page(&page).unwrap(), tables);
-        assert!((0..page.len()).step_by(97).all(|len| read_page(&page[..len]).is_none()));
-        let mut index = Index::default();
-        tables.iter().for_each(|table| index.insert(table));
-        assert_eq!((index.len(), index.pack_count()), (2000, 2));
-        let found = index.find(Realm::Data, &Id::of(&950u32.to_le_bytes())).unwrap();
-        assert_eq!((found.pack, found.frame, found.raw, found.codec), (0, 950, 1034, 0));
-        assert_eq!(found.offset, 128 + (0..950).map(|i| 100 + i).sum::<u32>());
-        assert_eq!(index.find(Realm::Manifest, &Id::of(&950u32.to_le_bytes())), None);
-        assert_eq!(index.find(Realm::Data, &Id::of(&2000u32.to_le_bytes())), None);
-        assert!(size_of::<Slot>() == 36);
-    }
-
-    /// A pack with chunks that are differences: (own number, number of the base).
-    fn differences(pack: u8, pairs: &[(u32, u32)]) -> PackTable {
-        let id = |n: u32| Id::of(&n.to_le_bytes());
-        let chunk = |&(own, base): &(u32, u32)| PackedChunk {
-            id: id(own),
-            codec: codec::DELTA,
-            stored: 50,
-            raw: 500,
-            base: Some(id(base)),
-        };
-        PackTable { chunks: pairs.iter().map(chunk).collect(), ..table(pack, 0..0) }
-    }
-
-    #[test]
-    fn a_difference_is_known_only_with_its_base() {
-        let find = |index: &Index, n: u32| index.find(Realm::Data, &Id::of(&n.to_le_bytes()));
-        let mut index = Index::default();
-        index.insert(&differences(1, &[(7, 3), (8, 7), (20, 21), (21, 20)]));
-        assert!([7, 8, 20, 21].iter().all(|&n| find(&index, n).is_none()));
-        index.insert(&table(2, 3..4));
-        assert_eq!(find(&index, 8).map(|at| (at.pack, at.codec)), Some((0, codec::DELTA)));
-        assert!(find(&index, 7).is_some() && find(&index, 20).is_none());
-        // A copy that stands for itself ends the circle, whichever is read first; one in a cut pack does not replace.
-        index.insert(&table(3, 21..22));
-        assert_eq!(find(&index, 21).map(|at| at.pack), Some(2));
-        assert!(find(&index, 20).is_some());
-        index.insert(&differences(4, &[(21, 20)]));
-        assert_eq!(find(&index, 21).map(|at| at.pack), Some(2));
-        index.insert_behind(&table(5, 7..8));
-        assert_eq!(find(&index, 7).map(|at| at.codec), Some(codec::DELTA));
-    }
-}
+#[path = "index_tests.rs"]
+mod tests;

@@ -9,7 +9,9 @@ use crate::codec::pack::{PackBuilder, PackTable};
 use crate::error::{Error, Kind, Result};
 use crate::id::ChunkId;
 use crate::memory::aligned_vec;
-use crate::spec::{INDEX_CHUNKS, INDEX_PACKS, INDEX_SECONDS, MANIFEST_PACK_TARGET, PACK_CHUNKS_TARGET, codec};
+use crate::spec::{
+    CHUNK_MAX, INDEX_CHUNKS, INDEX_PACKS, INDEX_SECONDS, MANIFEST_PACK_TARGET, PACK_CHUNKS_TARGET, codec,
+};
 use crate::tensor::Dtype;
 use bytes::Bytes;
 use crossbeam_channel as channel;
@@ -165,6 +167,10 @@ impl Filler {
         hint: &mut Hint,
         near: impl FnOnce() -> Option<Near<'a>>,
     ) -> Result<Added> {
+        // A table that names a longer chunk is refused as a whole by every reader, and with it all else that it names.
+        if plaintext.len() > CHUNK_MAX {
+            return Err(Error::new(Kind::Internal, format!("A chunk of {} bytes is too long", plaintext.len())));
+        }
         let writer = &self.writer;
         let id = writer.keys.chunk_id(realm, plaintext);
         if writer.knows(realm, &id) || !writer.claim(realm, &id) {

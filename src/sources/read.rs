@@ -182,7 +182,11 @@ fn fill(fd: BorrowedFd<'_>, mut offset: u64, mut out: &mut [u8]) -> std::io::Res
 
 /// Fills `out` with what a regular file has at `offset`; what is there by that name may be anything by now.
 pub fn read_exactly(path: &[u8], offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    // To open a pipe or a device has effects on others; one that takes the place of the file just now is read in vain.
+    if State::of(&rustix::fs::lstat(path)?).kind != Some(FileKind::File) {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let fd = rustix::fs::open(path, flags, rustix::fs::Mode::empty())?;
     fill(fd.as_fd(), offset, out)
 }

@@ -109,6 +109,19 @@ impl PartialFile {
         finish(self.fresh, &self.name, entry, ownership)
     }
 
+    /// Gives the file its name as it is, for its owner only, after it was made durable; the name is durable then, too.
+    pub fn publish_durable(self) -> Result<()> {
+        let cannot = |dir: &Directory, errno| dir.error(&self.name, "cannot make it durable", errno);
+        let dir = self.fresh.temporary.dir.clone();
+        rustix::fs::fsync(&self.fresh.file).map_err(|errno| cannot(&dir, errno))?;
+        self.fresh.publish(&self.name)?;
+        // Some file systems cannot do this for a directory, and need it not.
+        rustix::fs::fsync(dir.as_fd()).or_else(|errno| match errno {
+            Errno::INVAL | Errno::OPNOTSUPP => Ok(()),
+            errno => Err(dir.error(&self.name, "cannot make its name durable", errno)),
+        })
+    }
+
     fn dir(&self) -> &Directory {
         &self.fresh.temporary.dir
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod dump;
 mod inspect;
 
 use serde_json::Value;

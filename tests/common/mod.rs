@@ -150,6 +150,8 @@ pub fn to_restore(snapshot: &Snapshot, source: &Path, target: &Path) -> RestoreO
         delete: false,
         dry_run: false,
         verify: false,
+        weights_only: false,
+        tensors: Vec::new(),
     }
 }
 

@@ -18,17 +18,22 @@ fn faults(at: u64) -> impl Iterator<Item = Fault> {
 }
 
 /// A source with two states, and what a restore of each must give.
-struct Source {
-    sandbox: Sandbox,
-    path: PathBuf,
+pub struct Source {
+    pub sandbox: Sandbox,
+    pub path: PathBuf,
 }
 
 impl Source {
-    fn new() -> Source {
+    pub fn empty() -> Source {
         let sandbox = Sandbox::new();
         let path = sandbox.fresh("source");
-        tree::sample(&path, 1, 4 << 20);
         Source { sandbox, path }
+    }
+
+    fn new() -> Source {
+        let source = Source::empty();
+        tree::sample(&source.path, 1, 4 << 20);
+        source
     }
 
     fn change(&self, seed: u64) {
@@ -36,11 +41,11 @@ impl Source {
         tree::write(&self.path.join(format!("new-{seed}")), b"new");
     }
 
-    fn tree(&self) -> tree::Tree {
+    pub fn tree(&self) -> tree::Tree {
         tree::read(&self.path)
     }
 
-    fn target(&self) -> PathBuf {
+    pub fn target(&self) -> PathBuf {
         self.sandbox.fresh("target")
     }
 }
@@ -62,7 +67,7 @@ async fn recovers(repo: &Arc<Repository>, source: &Source, kept: &[(Option<Id>, 
 }
 
 /// Runs one backup on a copy of `base` for every fault of every write; gives how many writes there are.
-async fn crash_backup(base: &InMemory, source: &Source, kept: &[(Option<Id>, tree::Tree)], name: &str) -> u64 {
+pub async fn crash_backup(base: &InMemory, source: &Source, kept: &[(Option<Id>, tree::Tree)], name: &str) -> u64 {
     for at in 0.. {
         let mut struck = false;
         for fault in faults(at) {

@@ -5,8 +5,10 @@
 mod common;
 mod crash;
 mod damage;
+mod deltas;
 mod hostile;
 mod local;
 mod restore;
 mod round_trip;
 mod sources;
+mod tensors;

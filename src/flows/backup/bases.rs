@@ -26,6 +26,8 @@ use tokio::runtime::Handle;
 
 /// So many earlier files are compared with a new one.
 const CANDIDATES: usize = 4;
+/// So many of them only because they are of the same architecture, of this run and of the last snapshot each.
+const ALIKE: usize = 2;
 
 /// A chunk that stands for itself, and where its plaintext may still be found.
 #[derive(Clone, Copy)]
@@ -56,14 +58,51 @@ struct Older {
     model: OnceLock<Option<Arc<Model>>>,
 }
 
+/// The files of the last snapshot, and which of them are looked for: there may be very many.
+#[derive(Default)]
+struct Last {
+    files: Vec<Older>,
+    paths: HashMap<Vec<u8>, usize>,
+    /// The newest of each family.
+    families: HashMap<Vec<u8>, usize>,
+    /// The two newest of each architecture, the newest first.
+    kinds: HashMap<u64, Vec<usize>>,
+}
+
+impl Last {
+    fn new(list: Vec<ModelRef>) -> Last {
+        let mut last = Last::default();
+        let mut order: Vec<usize> = (0..list.len()).collect();
+        order.sort_by_key(|&at| std::cmp::Reverse(list[at].mtime));
+        for at in order {
+            let ModelRef { path, kind, .. } = &list[at];
+            last.paths.insert(path.clone(), at);
+            last.families.entry(family(path)).or_insert(at);
+            let alike = last.kinds.entry(*kind).or_default();
+            alike.extend((alike.len() < ALIKE).then_some(at));
+        }
+        last.files = list.into_iter().map(|listed| Older { listed, model: OnceLock::new() }).collect();
+        last
+    }
+}
+
+/// The files of this run; those that no other will be compared with are forgotten.
+#[derive(Default)]
+struct Now {
+    /// The newest of each family.
+    families: HashMap<Vec<u8>, Arc<Model>>,
+    /// The two newest of each architecture, the newest last.
+    kinds: HashMap<u64, Vec<Arc<Model>>>,
+}
+
 /// All earlier files.
 pub(super) struct Bases {
     repo: Arc<Repository>,
     index: Arc<Index>,
     runtime: Handle,
-    older: Vec<Older>,
+    last: Last,
     manifest: Option<Manifest>,
-    now: Mutex<Vec<Arc<Model>>>,
+    now: Mutex<Now>,
     files: Mutex<Vec<Arc<[u8]>>>,
     /// What was stored as a difference in this run.
     differences: Mutex<HashMap<ChunkId, Key>>,
@@ -72,16 +111,16 @@ pub(super) struct Bases {
 impl Bases {
     /// Those of `last`, and of the run as it goes on. What cannot be read of the last snapshot is not a base.
     pub async fn new(repo: &Arc<Repository>, index: &Arc<Index>, last: Option<&Snapshot>) -> Bases {
-        let (mut older, mut manifest) = (Vec::new(), None);
+        let (mut older, mut manifest) = (Last::default(), None);
         if let Some((last, models)) = last.and_then(|last| Some((last, last.models?))) {
             let list = read_chunk(repo, index, Realm::Manifest, &models).await;
             let list = list.ok().and_then(|bytes| read_list::<ModelRef>(&bytes).ok()).unwrap_or_default();
-            older = list.into_iter().map(|listed| Older { listed, model: OnceLock::new() }).collect();
+            older = Last::new(list);
             manifest = Manifest::open(repo, index, &last.tree).await.ok();
         }
         let (repo, index, runtime) = (repo.clone(), index.clone(), Handle::current());
         let (now, files, differences) = Default::default();
-        Bases { repo, index, runtime, older, manifest, now, files, differences }
+        Bases { repo, index, runtime, last: older, manifest, now, files, differences }
     }
 
     /// The earlier file that the tensors of a new one are compared with: of those of its family or its architecture, the
@@ -97,7 +136,14 @@ impl Bases {
         if look.plan.is_empty() {
             return None;
         }
-        let candidates = self.candidates(path, &look.tensors);
+        let mut candidates = self.candidates(path, &look.tensors);
+        // Another shard of the same checkpoint has a name of the same family, and no tensor in common.
+        let common = |model: &Arc<Model>| -> u64 {
+            look.tensors.iter().filter(|tensor| model.relation(tensor).is_some()).map(|tensor| tensor.len).sum()
+        };
+        let most = candidates.iter().map(common).max().unwrap_or(0);
+        candidates.retain(|model| most > 0 && common(model) >= most / 2);
+        candidates.truncate(CANDIDATES);
         if candidates.len() < 2 {
             return candidates.into_iter().next();
         }
@@ -105,7 +151,7 @@ impl Bases {
         let largest = look.tensors.iter().filter(common).max_by_key(|tensor| tensor.len);
         // Without a common one the first, which is the nearest by its name, has to do.
         let Some(tensor) = largest else { return candidates.into_iter().next() };
-        let (_, len) = pieces(tensor.dtype, tensor.len).next()?;
+        let Some((_, len)) = pieces(tensor.dtype, tensor.len).next() else { return candidates.into_iter().next() };
         let mut piece = vec![0; len as usize];
         read(tensor.offset, &mut piece).ok()?;
         let mut gain = |model: &Arc<Model>| -> Option<f32> {
@@ -127,17 +173,17 @@ impl Bases {
                 found.push(model);
             }
         };
-        let now = lock(&self.now).clone();
-        add(now.iter().rev().find(|model| family(&model.path) == own_family).cloned());
-        let same = |older: &&Older| older.listed.path == path;
-        add(self.older.iter().find(same).and_then(|older| self.load(older)));
-        let of_family = self.older.iter().filter(|older| family(&older.listed.path) == own_family);
-        add(of_family.max_by_key(|older| older.listed.mtime).and_then(|older| self.load(older)));
-        now.iter().rev().filter(|model| model.kind == own_kind).take(2).for_each(|model| add(Some(model.clone())));
-        let mut alike: Vec<&Older> = self.older.iter().filter(|older| older.listed.kind == own_kind).collect();
-        alike.sort_by_key(|older| std::cmp::Reverse(older.listed.mtime));
-        alike.into_iter().take(2).for_each(|older| add(self.load(older)));
-        found.truncate(CANDIDATES);
+        let (of_family, alike) = {
+            let now = lock(&self.now);
+            (now.families.get(&own_family).cloned(), now.kinds.get(&own_kind).cloned().unwrap_or_default())
+        };
+        let last = &self.last;
+        add(of_family);
+        for at in last.paths.get(path).into_iter().chain(last.families.get(&own_family)) {
+            add(self.load(&last.files[*at]));
+        }
+        alike.into_iter().rev().for_each(|model| add(Some(model)));
+        last.kinds.get(&own_kind).into_iter().flatten().for_each(|at| add(self.load(&last.files[*at])));
         found
     }
 
@@ -169,6 +215,9 @@ impl Bases {
                 (record.name, Known { dtype: record.dtype, shape: record.shape, keys })
             };
             let records = read_list::<TensorRecord>(&bytes).ok()?;
+            if records.iter().any(|record| record.offset.checked_add(record.len).is_none_or(|end| end > at)) {
+                return None;
+            }
             let tensors = records.into_iter().map(known).collect();
             Some(Arc::new(Model { path: path.clone(), kind: *kind, tensors }))
         };
@@ -186,7 +235,8 @@ impl Bases {
         if let Some(key) = lock(&self.differences).get(&id) {
             return *key;
         }
-        match self.index.base(Realm::Data, &id) {
+        // One whose base was lost is stored anew by this run.
+        match self.index.find(Realm::Data, &id).and_then(|_| self.index.base(Realm::Data, &id)) {
             Some(base) => Key { id: base, place: None },
             None => Key { id, place: Some(place) },
         }
@@ -217,7 +267,14 @@ impl Bases {
             Some((tensor.name.clone(), Known { dtype: tensor.dtype, shape: tensor.shape.clone(), keys }))
         };
         let tensors = (0..).zip(&look.tensors).filter_map(known).collect();
-        lock(&self.now).push(Arc::new(Model { path: path.to_vec(), kind: kind(look.tensors.iter()), tensors }));
+        let model = Arc::new(Model { path: path.to_vec(), kind: kind(look.tensors.iter()), tensors });
+        let mut now = lock(&self.now);
+        let alike = now.kinds.entry(model.kind).or_default();
+        if alike.len() == ALIKE {
+            alike.remove(0);
+        }
+        alike.push(model.clone());
+        now.families.insert(family(path), model);
     }
 }
 

@@ -84,6 +84,11 @@ pub(super) struct Content {
     pub tally: Tally,
 }
 
+/// What is known of the coding of a file before its first chunk.
+fn hint(look: &Look) -> Hint {
+    if look.plan.is_empty() { Hint::default() } else { Hint::of_tensors() }
+}
+
 impl Reader<'_> {
     /// Reads and stores a file up to its end.
     pub(super) fn content(&mut self, reading: &mut Reading) -> std::result::Result<Content, Failure> {
@@ -207,7 +212,7 @@ impl Reader<'_> {
         let data = &buffer[..filled];
         let look = Arc::new(self.look(reading, data));
         let limits = self.limits(&look, data.len() as u64);
-        let (mut chunks, mut tally, mut hint, mut at) = (Vec::new(), Tally::default(), Hint::default(), 0);
+        let (mut chunks, mut tally, mut hint, mut at) = (Vec::new(), Tally::default(), hint(&look), 0);
         while let Some((len, place)) = self.cut(&look, &limits, at as u64, &data[at..], true).filter(|_| at < filled) {
             let chunk = &data[at..at + len];
             let added = self.store(chunk, &look, place, &mut hint).map_err(Failure::Run)?;
@@ -227,7 +232,7 @@ impl Reader<'_> {
         let file = Arc::new(LargeFile {
             look: look.clone(),
             chunks: Mutex::default(),
-            hint: Mutex::default(),
+            hint: Mutex::new(hint(&look)),
             left: AtomicU64::new(0),
             tally: Mutex::default(),
         });

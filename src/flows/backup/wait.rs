@@ -41,10 +41,9 @@ pub(super) fn incomplete(checkpoints: &[Checkpoint]) -> Option<Error> {
         more => format!(" (and {more} more)"),
     };
     let why = first.faults.first().cloned().unwrap_or_default();
-    Some(
-        Error::new(Kind::Incomplete, format!("The checkpoint {} is not complete: {why}{more}", first.path))
-            .hint("no snapshot was made; wait for it with --wait-complete 10min, or leave out --require-complete"),
-    )
+    Some(Error::new(Kind::Incomplete, format!("The checkpoint {} is not complete: {why}{more}", first.path)).hint(
+        "no snapshot was made; --wait-complete 10min waits for it, without --require-complete it is stored as it is",
+    ))
 }
 
 /// Waits until every newest checkpoint is complete, at most as long as the options say. What is still open then is an error

@@ -108,7 +108,7 @@ fn prepare(session: &Session, files: &[FilePlan]) -> Result<Vec<Stretch>> {
             without_fetching(session, file)?;
         } else {
             if session.options.dry_run {
-                session.count_dry(&file.entry);
+                session.count_dry(&file.entry, &[]);
             }
             let there: u64 = file.there().map(|piece| u64::from(piece.at.raw)).sum();
             session.counts.bytes_skipped.fetch_add(there, Relaxed);
@@ -146,7 +146,7 @@ fn without_fetching(session: &Session, file: &FilePlan) -> Result<()> {
         if equal {
             session.skip_file(file.entry.size);
         } else {
-            session.count_dry(&file.entry);
+            session.count_dry(&file.entry, &[]);
         }
         return Ok(());
     }

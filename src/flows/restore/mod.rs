@@ -4,12 +4,17 @@ mod batch;
 mod compare;
 mod finish;
 mod markers;
-mod plan;
+mod options;
+pub(super) mod plan;
+mod tensors;
+mod weights;
+
+pub use options::{Overwrite, RestoreOptions, RestoreReport, TensorFile};
+pub use tensors::tensor_patterns;
 
 use crate::error::{Error, Kind, Problem, Result, Trouble, printable};
 use crate::progress::{Phase, Progress};
 use crate::records::manifest::{Entry, FileKind};
-use crate::records::snapshot::Snapshot;
 use crate::repo::Repository;
 use crate::repo::index::Index;
 use crate::repo::manifest::Manifest;
@@ -18,78 +23,11 @@ use batch::Batch;
 use finish::Later;
 use futures::StreamExt;
 use markers::comes_last;
-use plan::{FilePlan, Verdict, Wanted, keeps, pieces, place};
+use plan::{FilePlan, Piece, Verdict, Wanted, keeps, pieces, place};
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// What to do with a file that is there already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Overwrite {
-    /// Make it what the snapshot has; equal parts are not fetched.
-    #[default]
-    Always,
-    /// Like `Always`, but a file with the same size and mtime is taken to be equal.
-    IfChanged,
-    /// Only if the snapshot's is newer.
-    IfNewer,
-    /// Leave it.
-    Never,
-}
-
-/// What to restore, and where to.
-#[derive(Clone, Debug)]
-pub struct RestoreOptions {
-    /// The snapshot.
-    pub snapshot: Snapshot,
-    /// Only what is at or below this path, which is then put right into the target; empty: all, with whole paths.
-    pub subtree: Vec<u8>,
-    /// The directory to restore into.
-    pub target: PathBuf,
-    /// Only paths that match one of these patterns, and what is below them; none: all.
-    pub include: Vec<String>,
-    /// No paths that match one of these patterns.
-    pub exclude: Vec<String>,
-    /// What to do with files that are there.
-    pub overwrite: Overwrite,
-    /// Remove what is in restored directories and not in the snapshot.
-    pub delete: bool,
-    /// Only say what would be done.
-    pub dry_run: bool,
-    /// Read every restored file again and compare it.
-    pub verify: bool,
-}
-
-/// What a restore did. Bytes are those of files.
-#[derive(Clone, Debug, Default)]
-pub struct RestoreReport {
-    /// Files, links and directories selected.
-    pub total_entries: u64,
-    /// Files selected.
-    pub total_files: u64,
-    /// Bytes of them.
-    pub total_bytes: u64,
-    /// Files written.
-    pub files_restored: u64,
-    /// Bytes of them.
-    pub bytes_restored: u64,
-    /// Files left as they were.
-    pub files_skipped: u64,
-    /// Bytes of them, and of parts that were there already.
-    pub bytes_skipped: u64,
-    /// Bytes read from packs.
-    pub bytes_fetched: u64,
-    /// Names removed by `delete`, or that would be in a dry run; a directory counts once.
-    pub files_deleted: u64,
-    /// The first of their paths.
-    pub deletions: Vec<String>,
-    /// Files read again and found equal.
-    pub files_verified: u64,
-    /// What went wrong.
-    pub problems: Vec<Problem>,
-}
 
 /// What all steps of one restore share.
 struct Session {
@@ -147,7 +85,10 @@ pub async fn restore(
         linkable: Mutex::default(),
         counts: Counts::default(),
     });
-    let mut report = session.run().await?;
+    let mut report = match options.tensors.is_empty() {
+        true => session.run().await?,
+        false => tensors::run(&session).await?,
+    };
     let take = |count: &AtomicU64| count.load(Relaxed);
     let counts = &session.counts;
     report.files_restored = take(&counts.files_restored);
@@ -255,7 +196,7 @@ impl Session {
                 }
                 let Verdict::Yes(above) = wanted.judge(&entry) else { continue };
                 for directory in above {
-                    later.directory(self.placed(directory), false);
+                    later.directory(self.placed(directory), true);
                 }
                 report.total_entries += 1;
                 if entry.kind == FileKind::File {
@@ -270,6 +211,10 @@ impl Session {
             }
             self.progress.total(report.total_entries, report.total_bytes);
         }
+        for directory in wanted.rest() {
+            later.directory(self.placed(directory), true);
+        }
+        self.left_out(&wanted, &mut report)?;
         if report.total_entries == 0 && !self.options.include.is_empty() {
             return Err(Error::new(
                 Kind::NoMatch,
@@ -334,7 +279,7 @@ impl Session {
         };
         let Some((dir, name)) = self.directory_of(&place)? else {
             if self.options.dry_run {
-                self.count_dry(&entry);
+                self.count_dry(&entry, &pieces);
             }
             return Ok(());
         };
@@ -353,14 +298,16 @@ impl Session {
             Err(e) => return self.target_problem(&e),
         };
         if self.options.dry_run && old.is_none() {
-            self.count_dry(&entry);
+            self.count_dry(&entry, &pieces);
             return Ok(());
         }
         batch.add(FilePlan::new(entry, place, dir, pieces, old));
         Ok(())
     }
 
-    fn count_dry(&self, entry: &Entry) {
+    /// Counts a file that would be restored, from the pieces that would be fetched.
+    fn count_dry(&self, entry: &Entry, pieces: &[Piece]) {
+        self.counts.bytes_fetched.fetch_add(pieces.iter().map(|piece| u64::from(piece.at.stored)).sum(), Relaxed);
         self.counts.files_restored.fetch_add(1, Relaxed);
         self.counts.bytes_restored.fetch_add(entry.size, Relaxed);
     }

@@ -1,5 +1,6 @@
 //! Planning a restore: which entries are wanted, where each goes, and which chunks a batch of files needs.
 
+use super::weights::LeftOutFiles;
 use super::{Overwrite, RestoreOptions};
 use crate::codec::envelope::Realm;
 use crate::error::{Error, Kind, Result};
@@ -8,6 +9,7 @@ use crate::records::manifest::{Entry, FileKind, LeftOut, is_within};
 use crate::repo::index::{Index, Location};
 use crate::sources::{Selection, SelectionOptions};
 use crate::targets::{Directory, Existing, ExistingFile, PartialFile};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex};
 
@@ -18,8 +20,20 @@ pub(super) struct Wanted {
     exclude: Selection,
     included_below: Option<Vec<u8>>,
     excluded_below: Option<Vec<u8>>,
+    weights_only: bool,
     /// Directories that were passed and will be needed if something below them is wanted.
-    passed: Vec<Entry>,
+    passed: Vec<Passed>,
+    /// Directories that are wanted though nothing below them is.
+    released: Vec<Entry>,
+    /// What `weights_only` left out.
+    pub left_out: LeftOutFiles,
+}
+
+/// A directory that was passed.
+struct Passed {
+    entry: Entry,
+    /// Whether it is wanted even without anything below it.
+    wanted: bool,
 }
 
 /// What to do with an entry.
@@ -41,7 +55,10 @@ impl Wanted {
             exclude: patterns(&options.exclude)?,
             included_below: None,
             excluded_below: None,
+            weights_only: options.weights_only,
             passed: Vec::new(),
+            released: Vec::new(),
+            left_out: LeftOutFiles::default(),
         })
     }
 
@@ -51,14 +68,45 @@ impl Wanted {
         if left_out || !is_within(&entry.path, &self.subtree) || self.excludes(&entry.path) {
             return Verdict::No;
         }
-        self.passed.retain(|passed| is_within(&entry.path, &passed.path));
-        if self.includes(&entry.path) {
-            return Verdict::Yes(std::mem::take(&mut self.passed));
+        self.leave(Some(&entry.path));
+        let included = self.includes(&entry.path);
+        let directory = entry.kind == FileKind::Directory;
+        if directory && (self.weights_only || !included) {
+            let ancestor = entry.ancestor || !included;
+            self.passed.push(Passed { entry: Entry { ancestor, ..entry.clone() }, wanted: included });
+            return Verdict::No;
         }
-        if entry.kind == FileKind::Directory {
-            self.passed.push(Entry { ancestor: true, ..entry.clone() });
+        if included && self.weights_only && self.left_out.takes(entry) {
+            // A directory that holds only such files is left out with them.
+            self.passed.iter_mut().for_each(|passed| passed.wanted = false);
+            return Verdict::No;
         }
-        Verdict::No
+        match included {
+            true => Verdict::Yes(self.pass()),
+            false => Verdict::No,
+        }
+    }
+
+    /// Lets the directories go that the next path is not in. One that is wanted by itself takes those above it along.
+    fn leave(&mut self, path: Option<&[u8]>) {
+        let inside = |passed: &Passed| path.is_some_and(|path| is_within(path, &passed.entry.path));
+        if let Some(last) = self.passed.iter().rposition(|passed| passed.wanted && !inside(passed)) {
+            self.released.extend(self.passed.drain(..=last).map(|passed| passed.entry));
+        }
+        self.passed.retain(inside);
+    }
+
+    /// The directories that come before what is wanted next.
+    fn pass(&mut self) -> Vec<Entry> {
+        let mut above = std::mem::take(&mut self.released);
+        above.extend(self.passed.drain(..).map(|passed| passed.entry));
+        above
+    }
+
+    /// The directories that are still wanted after the last entry.
+    pub fn rest(&mut self) -> Vec<Entry> {
+        self.leave(None);
+        std::mem::take(&mut self.released)
     }
 
     fn excludes(&mut self, path: &[u8]) -> bool {
@@ -101,10 +149,18 @@ pub(super) fn place<'a>(path: &'a [u8], subtree: &[u8], subtree_is_directory: bo
 }
 
 /// A chunk of a file: where it is stored, and where it goes.
-pub(super) struct Piece {
+#[derive(Clone, Copy)]
+pub(in crate::flows) struct Piece {
     pub id: ChunkId,
     pub at: Location,
     pub offset: u64,
+}
+
+impl Piece {
+    /// Its place in the file.
+    pub fn bytes(&self) -> Range<u64> {
+        self.offset..self.offset + u64::from(self.at.raw)
+    }
 }
 
 /// A file that is being restored.
@@ -158,7 +214,7 @@ impl FilePlan {
 }
 
 /// Finds every chunk of a file, and checks that together with the holes they make up its size.
-pub(super) fn pieces(entry: &Entry, chunks: &[ChunkId], index: &Index) -> Result<Vec<Piece>> {
+pub(in crate::flows) fn pieces(entry: &Entry, chunks: &[ChunkId], index: &Index) -> Result<Vec<Piece>> {
     let mut pieces = Vec::with_capacity(chunks.len());
     let mut holes = entry.holes.iter().peekable();
     let mut at = 0u64;

@@ -6,7 +6,7 @@ use crate::error::{Result, printable};
 use crate::id::ChunkId;
 use crate::records::snapshot::Snapshot;
 use crate::repo::manifest::Manifest;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// How many files are named for each damaged object; all are counted.
 const NAMED: usize = 100;
@@ -24,7 +24,7 @@ impl Session {
             .map(|found| Damage {
                 object: found.object,
                 message: found.message,
-                chunks: found.lost.len() as u64,
+                chunks: found.lost.iter().collect::<HashSet<_>>().len() as u64,
                 files: Vec::new(),
                 file_count: 0,
                 snapshots: Default::default(),
@@ -72,8 +72,7 @@ impl Session {
                 let realm = if entry.listed { Realm::Manifest } else { Realm::Data };
                 // What is a difference to a lost chunk is lost too.
                 let number = |realm, chunk: &ChunkId| {
-                    let base = self.index.base(realm, chunk);
-                    lost.get(&(realm, *chunk)).or_else(|| lost.get(&(realm, base?))).copied()
+                    self.index.chain(realm, chunk).find_map(|chunk| lost.get(&(realm, chunk)).copied())
                 };
                 let mut numbers: Vec<usize> = entry.chunks.iter().filter_map(|chunk| number(realm, chunk)).collect();
                 if entry.listed {

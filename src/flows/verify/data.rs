@@ -1,13 +1,13 @@
 //! Data: hashing whole objects, which needs no key, and opening chunks, which proves that they can be restored.
 
 use super::{REINDEX, REPLACE, REWRITE, ReadData, Session, lock};
-use crate::codec::envelope::{EnvelopeError, Keys};
+use crate::codec::envelope::{EnvelopeError, Keys, Realm};
 use crate::codec::pack::{PackTable, open_padding};
 use crate::error::{Error, Kind, Problem, Result, Trouble};
-use crate::id::Id;
+use crate::id::{ChunkId, Id};
 use crate::progress::Step;
 use crate::repo::fetch::{Read, fetch};
-use crate::repo::index::{PackMeta, listed_id, listed_pack, pack_name};
+use crate::repo::index::{Index, PackMeta, listed_id, listed_pack, pack_name};
 use crate::repo::reader::{OpenFault, Opener};
 use crate::repo::store::Listed;
 use crate::repo::{on_cpu, split_config};
@@ -132,11 +132,12 @@ impl Session {
             (bad.clone(), self.repo.clone(), self.index.clone(), self.progress.clone());
         fetch(&self.repo, reads, move || {
             let (faults, keys, progress) = (faults.clone(), repo.keys().clone(), progress.clone());
+            let known = index.clone();
             let (mut opener, mut plain) = (Opener::new(&repo, &index)?, Vec::new());
             Ok(move |part: Part, bytes: Result<&[u8]>| {
                 progress.check()?;
                 progress.step(Step::Done(part.bytes));
-                part.check(&keys, bytes, &mut opener, &mut plain, &faults);
+                part.check(&keys, &known, bytes, &mut opener, &mut plain, &faults);
                 Ok(())
             })
         })
@@ -146,9 +147,9 @@ impl Session {
             report.packs_read += count;
             report.bytes_read += tables.iter().map(|table| table.size).sum::<u64>();
         }
-        for Bad { table, error, frames } in std::mem::take(&mut *lock(&bad)) {
-            let lost = frames.iter().map(|&at| (table.realm, table.chunks[at].id)).collect();
-            self.judge(&pack_name(&table.pack), error, REWRITE, lost)?;
+        for Bad { pack, realm, error, lost } in std::mem::take(&mut *lock(&bad)) {
+            let lost = lost.into_iter().map(|id| (realm, id)).collect();
+            self.judge(&pack_name(&pack), error, REWRITE, lost)?;
         }
         Ok(())
     }
@@ -164,11 +165,12 @@ struct Part {
     last: bool,
 }
 
-/// Frames that do not open.
+/// Chunks of a pack that do not open.
 struct Bad {
-    table: Arc<PackTable>,
+    pack: Id,
+    realm: Realm,
     error: Error,
-    frames: Vec<usize>,
+    lost: Vec<ChunkId>,
 }
 
 /// Cuts a pack into reads. Header, footer and trailer were checked with the structure; the padding comes with the last.
@@ -190,33 +192,43 @@ fn parts(table: Arc<PackTable>) -> Vec<Read<Part>> {
 }
 
 impl Part {
-    fn check(self, keys: &Keys, bytes: Result<&[u8]>, opener: &mut Opener, plain: &mut Vec<u8>, bad: &Mutex<Vec<Bad>>) {
+    fn check(
+        self,
+        keys: &Keys,
+        index: &Index,
+        bytes: Result<&[u8]>,
+        opener: &mut Opener,
+        plain: &mut Vec<u8>,
+        bad: &Mutex<Vec<Bad>>,
+    ) {
+        let PackTable { pack, realm, epoch, salt, size, .. } = *self.table;
         let bytes = match bytes {
             Ok(bytes) => bytes,
             Err(error) => {
-                lock(bad).push(Bad { table: self.table, error, frames: self.frames.collect() });
+                let lost = self.table.chunks[self.frames].iter().map(|chunk| chunk.id).collect();
+                lock(bad).push(Bad { pack, realm, error, lost });
                 return;
             }
         };
-        let PackTable { pack, realm, epoch, salt, size, .. } = *self.table;
         let meta = PackMeta { id: pack, realm, epoch, salt, size };
         let mut at = 0;
-        let (mut frames, mut why) = (Vec::new(), None);
+        let (mut lost, mut why) = (Vec::new(), None);
         for number in self.frames {
             let chunk = &self.table.chunks[number];
             let end = at + chunk.stored as usize;
             match opener.try_open(&meta, number as u32, chunk, &bytes[at..end], plain) {
                 Ok(()) => {}
                 Err(OpenFault::Chunk(e)) => {
-                    frames.push(number);
+                    lost.push(chunk.id);
                     why.get_or_insert(e);
                 }
-                // An interrupted backup may leave a difference without its base: no snapshot can need it, or the structure
-                // has told that it is lost.
-                Err(OpenFault::Base(e)) if e.kind == Kind::Missing => {}
-                Err(fault @ OpenFault::Base(_)) => {
-                    let error = fault.into_error(&pack, &chunk.id);
-                    lock(bad).push(Bad { table: self.table.clone(), error, frames: vec![number] });
+                // The fault is that of the base, and so is the pack that is named. An interrupted backup may leave a
+                // difference without its base: no snapshot can need it, or the structure has told that it is lost.
+                Err(OpenFault::Base(error)) => {
+                    let base = chunk.base.and_then(|base| Some((base, index.find(realm, &base)?.pack)));
+                    if let Some((base, at)) = base {
+                        lock(bad).push(Bad { pack: index.pack(at).id, realm, error, lost: vec![base] });
+                    }
                 }
             }
             at = end;
@@ -228,12 +240,12 @@ impl Part {
                 .or(padding.err().map(|_| EnvelopeError::Content("its padding was changed; no chunk is lost".into())));
         }
         if let Some(why) = why {
-            let what = match frames.len() {
+            let what = match lost.len() {
                 0 => "it was changed".to_owned(),
                 count => format!("{count} of its chunks do not open"),
             };
             let error = Error::damaged(what).because(why);
-            lock(bad).push(Bad { table: self.table, error, frames });
+            lock(bad).push(Bad { pack, realm, error, lost });
         }
     }
 }

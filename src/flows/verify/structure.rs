@@ -210,9 +210,11 @@ impl Session {
         let mut data = 0u64;
         for id in &chunks {
             data = data.saturating_add(self.index.find(Realm::Data, id).map_or(0, |at| u64::from(at.raw)));
-            if self.index.find(Realm::Data, id).is_none() && !self.is_lost(Realm::Data, id) {
-                let message = "no pack has it";
-                self.damage(format!("chunk {id}"), message, REBACKUP, vec![(Realm::Data, *id)]);
+            let mut chain = self.index.chain(Realm::Data, id);
+            if self.index.find(Realm::Data, id).is_none() && !chain.any(|id| self.is_lost(Realm::Data, &id)) {
+                // The end of the chain is what is lost; whatever is a difference to it is lost with it.
+                let lost = self.index.chain(Realm::Data, id).last().unwrap_or(*id);
+                self.damage(format!("chunk {lost}"), "no pack has it", REBACKUP, vec![(Realm::Data, lost)]);
             }
         }
         let whole = entry.kind == FileKind::File && entry.fault.is_none() && entry.left_out == LeftOut::Nothing;
