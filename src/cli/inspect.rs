@@ -9,12 +9,13 @@ use super::tensors::{Tensors, elements, summary, verdict};
 use super::ui::{Ui, json_line};
 use crate::error::{Error, Kind, Problem, Result, Trouble, printable};
 use crate::flows::inspect::{Findings, Inspected, inspect, inspect_disk};
+use crate::flows::restore::tensor_patterns;
 use crate::flows::select::Selector;
 use crate::id::ObjectId;
 use crate::progress::{Progress, Quiet};
 use crate::records::model::TensorRecord;
 use crate::records::snapshot::Checkpoint;
-use globset::{GlobBuilder, GlobMatcher};
+use globset::GlobSet;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -48,7 +49,7 @@ pub struct Args {
     /// `*` stands for any letters, `?` for one, `[0-9]` for one of these, `{a,b}` for either: --tensors='*.layers.0.*'
     #[arg(short, long, value_name = "GLOB", num_args = 0..=1, require_equals = true, default_missing_value = "*",
         value_parser = glob)]
-    tensors: Option<GlobMatcher>,
+    tensors: Option<GlobSet>,
 
     /// Read the files on disk, and count NaN and infinities
     ///
@@ -60,13 +61,8 @@ pub struct Args {
     filter: FilterArgs,
 }
 
-fn glob(text: &str) -> Result<GlobMatcher> {
-    let glob = GlobBuilder::new(text).backslash_escape(true).build();
-    glob.map(|glob| glob.compile_matcher()).map_err(|e| {
-        Error::new(Kind::Usage, format!("{text:?} is not a pattern"))
-            .hint("write it as --tensors='*.weight'")
-            .because(e)
-    })
+fn glob(text: &str) -> Result<GlobSet> {
+    tensor_patterns(&[text.to_owned()])
 }
 
 /// All that was found, for machines.
@@ -145,7 +141,7 @@ impl FileJson {
 /// Takes what is found, file by file: what is listed is written at once, and of the rest as much is kept as the end needs.
 struct Sink<'a> {
     ui: &'a Ui,
-    glob: Option<&'a GlobMatcher>,
+    glob: Option<&'a GlobSet>,
     counted: bool,
     files: Vec<Inspected>,
     documents: Vec<FileJson>,
@@ -154,7 +150,7 @@ struct Sink<'a> {
 
 impl Sink<'_> {
     fn take(&mut self, mut file: Inspected) -> Result<()> {
-        let wanted = |glob: &GlobMatcher| {
+        let wanted = |glob: &GlobSet| {
             file.tensors.iter().filter(|tensor| glob.is_match(&tensor.name)).cloned().collect::<Vec<_>>()
         };
         let listed = self.glob.map(wanted);

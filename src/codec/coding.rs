@@ -1,9 +1,10 @@
 //! Codes one chunk into a frame and back: chooses the codec, runs it, and reads the frame back before it is trusted.
 
 pub use super::against::Against;
+pub use super::hint::Hint;
+use super::hint::Verdict;
 use super::planes::{self, Header, Kept, Shape};
-pub use super::probe::Hint;
-use super::probe::{self, Guess, Kind, Verdict};
+use super::probe::{self, Guess, Kind};
 use super::zstd_frame::{Mode, Zstd, room};
 use crate::spec::{CHUNK_MAX, codec};
 

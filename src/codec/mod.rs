@@ -11,6 +11,7 @@ mod cutter_x86;
 pub mod delta;
 pub mod envelope;
 pub mod finite;
+mod hint;
 pub mod kdf;
 pub mod pack;
 pub mod pieces;
