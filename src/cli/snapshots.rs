@@ -44,7 +44,7 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
         return Err(Error::new(Kind::Usage, "--before-step and --best are for `restore last-good`"));
     }
     let verdicts = repo.verdicts().await?;
-    snapshots.retain(|snapshot| filter.admits(snapshot) && !(args.good && !faults(snapshot, &verdicts).is_empty()));
+    snapshots.retain(|snapshot| filter.admits(snapshot) && (!args.good || faults(snapshot, &verdicts).is_empty()));
     if let Some(most) = args.latest {
         snapshots = newest(snapshots, most);
     }

@@ -243,7 +243,7 @@ mod tests {
             .iter()
             .flat_map(|x| {
                 let bits = u32::from_le_bytes(*x);
-                ((bits + 0x7fff + (bits >> 16 & 1) >> 16) as u16).to_le_bytes()
+                (((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16).to_le_bytes()
             })
             .collect();
         let (mut out, relation) = (Vec::new(), Relation::between(Dtype::F32, Dtype::Bf16).unwrap());

@@ -78,7 +78,8 @@ mod tests {
         };
         let is = |verdicts: &[Verdict], n: u8| damage(verdicts, &Id([n; 32])).is_some();
         let old = verdict(true, &[1, 2]);
-        assert!(is(&[old.clone()], 1) && !is(&[old.clone()], 3));
+        let one = std::slice::from_ref(&old);
+        assert!(is(one, 1) && !is(one, 3));
         assert!(is(&[verdict(false, &[]), old.clone()], 1), "a look at the structure says nothing of the data");
         assert!(!is(&[verdict(true, &[2]), old.clone()], 1) && is(&[verdict(true, &[2]), old], 2));
         let bytes = verdict(true, &[4]).to_bytes().unwrap();

@@ -29,7 +29,7 @@ impl Repository {
                 Err(e) => return Err(e),
             }
         }
-        verdicts.sort_by(|a, b| b.time.cmp(&a.time));
+        verdicts.sort_by_key(|verdict| std::cmp::Reverse(verdict.time));
         Ok(verdicts)
     }
 

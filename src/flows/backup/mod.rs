@@ -24,6 +24,7 @@ use bases::Bases;
 use chrono::{DateTime, FixedOffset, Local};
 use collect::Collected;
 use futures::StreamExt;
+use run::Run;
 use scan::Base;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -157,9 +158,8 @@ async fn save(
         false => None,
     };
     let base = base.map(|base| follow(repo, &index, base));
-    let (config, cutter_key) = (repo.config().clone(), *repo.keys().cutter());
-    let watching = progress.clone();
-    let work = on_cpu(move || run::run(&config, &cutter_key, writer, walk, base, bases, problems, watching)).await?;
+    let run = Run::new(repo.config(), repo.keys().cutter(), bases, progress.clone());
+    let work = on_cpu(move || run::run(run, writer, walk, base, problems)).await?;
     let lost = |e| Error::new(Kind::Internal, "The uploading task stopped unexpectedly").because(e);
     match work {
         // The threads have let go of the queue, so the upload ends when the last pack is stored.

@@ -37,6 +37,19 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// A run that has not started.
+    pub fn new(config: &Config, cutter_key: &[u8; 32], bases: Option<Bases>, progress: Arc<dyn Progress>) -> Run {
+        Run {
+            progress,
+            config: config.clone(),
+            cutter: Cutter::new(cutter_key),
+            bases,
+            active: AtomicU64::new(0),
+            failed: AtomicBool::new(false),
+            error: Mutex::new(None),
+        }
+    }
+
     /// Remembers the first error and makes every thread stop.
     pub fn fail(&self, error: Error) {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
@@ -63,24 +76,12 @@ impl Run {
 
 /// Runs all threads to their end. When it returns, the queue of packs has no sender any more.
 pub(super) fn run(
-    config: &Config,
-    cutter_key: &[u8; 32],
+    run: Run,
     writer: Writer,
     walk: Walk,
     base: Option<Base>,
-    bases: Option<Bases>,
     problems: Vec<Problem>,
-    progress: Arc<dyn Progress>,
 ) -> Result<Collected> {
-    let run = Run {
-        progress,
-        config: config.clone(),
-        cutter: Cutter::new(cutter_key),
-        bases,
-        active: AtomicU64::new(0),
-        failed: AtomicBool::new(false),
-        error: Mutex::new(None),
-    };
     let writer = Arc::new(writer);
     let threads = thread::available_parallelism().map_or(2, usize::from).max(2);
     let (jobs, job_queue) = bounded(JOBS);
