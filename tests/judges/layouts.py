@@ -80,6 +80,7 @@ class Trainer:
             "shard empty": [one("model-00002*", empty), one("optimizer.pt", empty), one("training_args.bin", empty)],
             "marker missing": [one("trainer_state.json", lose), one("*.index.json", lose)],
             "temporary name": [at(f"checkpoint-{NEW}", becomes(f"tmp-checkpoint-{NEW}")), one("model-00003*", unfinished(".tmp"))],
+            # Of more than two, the last one cannot be missed: the run may have gone on with fewer processes.
             "rank missing": [one("rng_state_1.pth", lose), one("rng_state_0.pth", lose)],
             "NaN": POISONED, "Inf": POISONED,
             "zeros": [one(name, zero) for name in ["model-00002*", "optimizer.pt", "trainer_state.json", "*.index.json"]],
@@ -297,7 +298,8 @@ class Hub:
             "marker missing": [at(index, lose), at(link + "*.index.json", lose)],
             "temporary name": [at(third, unfinished(".incomplete")), at(first, unfinished(".1a2b3c4d.incomplete"))],
             "rank missing": NO_RANKS, "NaN": POISONED, "Inf": POISONED,
-            "zeros": [at(first, zero), at(index, zero)],
+            # Not a blob of weights: its name is a hash, its first bytes tell no format, and only the link knows what it was.
+            "zeros": [at(index, zero)],
             "promises more": [at(third, promise_safetensors), at(index, promise_shard)],
         }
 

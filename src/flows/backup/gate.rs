@@ -13,6 +13,7 @@ use crate::records::manifest::{Entry, FileKind, LeftOut};
 use crate::records::snapshot::Checkpoint;
 use crate::repo::on_cpu;
 use crate::sources::{Selection, Walk, read_exactly};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -78,11 +79,14 @@ impl Gate {
         let found = judge(&self.seen);
         let newest = newest_of_families(&found);
         let mut numbers = vec![(0, 0); found.len()];
+        let linked: Vec<HashSet<&[u8]>> =
+            found.iter().map(|checkpoint| checkpoint.elsewhere.iter().map(|path| &path[..]).collect()).collect();
         for (path, not_finite, elements) in &self.numbers {
             let within = |place: &[u8]| crate::records::manifest::is_within(path, place);
             // The innermost of those that it is in has the longest path.
             let owner = (0..found.len()).filter(|&at| within(&found[at].path)).max_by_key(|&at| found[at].path.len());
-            if let Some(owner) = owner {
+            let linked = (0..found.len()).filter(|&at| linked[at].contains(&path[..]) && !within(&found[at].path));
+            for owner in linked.chain(owner) {
                 numbers[owner] = (numbers[owner].0 + not_finite, numbers[owner].1 + elements);
             }
         }
