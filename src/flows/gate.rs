@@ -10,6 +10,7 @@ use crate::frameworks::{Interest, Seen, interest, judge, newest_of_families};
 use crate::records::manifest::{Entry, FileKind, LeftOut};
 use crate::records::snapshot::Checkpoint;
 use crate::sources::read_exactly;
+use std::collections::HashSet;
 
 /// Bytes of control files that are kept in memory; beyond that only names are judged.
 const CONTENTS: usize = 256 << 20;
@@ -75,11 +76,14 @@ impl Gate {
         let found = judge(&self.seen);
         let newest = newest_of_families(&found);
         let mut numbers = vec![(0, 0); found.len()];
+        let linked: Vec<HashSet<&[u8]>> =
+            found.iter().map(|checkpoint| checkpoint.elsewhere.iter().map(|path| &path[..]).collect()).collect();
         for (path, not_finite, elements) in &self.numbers {
             let within = |place: &[u8]| crate::records::manifest::is_within(path, place);
             // The innermost of those that it is in has the longest path.
             let owner = (0..found.len()).filter(|&at| within(&found[at].path)).max_by_key(|&at| found[at].path.len());
-            if let Some(owner) = owner {
+            let linked = (0..found.len()).filter(|&at| linked[at].contains(&path[..]) && !within(&found[at].path));
+            for owner in linked.chain(owner) {
                 numbers[owner] = (numbers[owner].0 + not_finite, numbers[owner].1 + elements);
             }
         }

@@ -123,12 +123,14 @@ impl Look {
     /// What a manifest entry tells of the file; `details` is the chunk with the records.
     pub fn summary(&self, records: &[TensorRecord], details: Option<ChunkId>) -> Option<FileFormat> {
         let sum = |of: fn(&TensorRecord) -> u64| records.iter().map(of).fold(0, u64::saturating_add);
+        // An infinite number on its own is no weight but the worst score or widest bound there is, as callbacks start with it.
+        let bad = |r: &TensorRecord| if r.shape.is_empty() && r.nan == 0 { 0 } else { r.nan + r.infinite };
         Some(FileFormat {
             name: self.format?.to_owned(),
             broken: self.broken.clone(),
             tensors: records.len() as u64,
             details,
-            not_finite: sum(|record| record.nan + record.infinite),
+            not_finite: sum(bad),
             constant: sum(|record| u64::from(record.constant)),
             elements: sum(|record| record.shape.iter().fold(1, |all, side| all.saturating_mul(*side))),
             kind: if records.is_empty() { 0 } else { kind(self.tensors.iter()) },

@@ -55,7 +55,9 @@ pub(super) fn check(place: Place<'_>, faults: &mut Vec<String>) {
         faults.push(".metadata is missing: it is written last".into());
         return;
     }
-    if let Some(promised) = place.content(b".metadata").and_then(promised) {
+    if place.content(b".metadata").is_some_and(|content| content.iter().all(|byte| *byte == 0)) {
+        faults.push(".metadata is empty or zeros: it was never written".into());
+    } else if let Some(promised) = place.content(b".metadata").and_then(promised) {
         hold(place, &promised, faults);
     } else if own.is_empty() {
         faults.push(".metadata is there, but no .distcp file".into());
@@ -89,7 +91,7 @@ fn promised(content: &[u8]) -> Option<BTreeMap<String, u64>> {
 #[cfg(test)]
 mod tests {
     use super::super::Seen;
-    use super::super::tests::{damaged, file, good};
+    use super::super::tests::{damaged, faults, file, good, text};
     use super::super::tree::Tree;
     use super::hold;
 
@@ -127,5 +129,8 @@ mod tests {
         let one = |name: &str| format!("run/step-20/{name}");
         damaged(&seen, "run/step-20", &[("lose", &one(".metadata")), ("add", &one(".metadata.tmp"))]);
         damaged(&seen, "run/step-20", &[("lose", &one("__3_0.distcp")), ("break", &one("__0_0.distcp"))]);
+        let zeros =
+            [step(10), vec![text("run/step-20/.metadata", "\0\0\0"), file("run/step-20/__0_0.distcp", 9)]].concat();
+        assert_eq!(faults(zeros), ["run/step-20: .metadata is empty or zeros: it was never written"]);
     }
 }

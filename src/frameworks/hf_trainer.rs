@@ -90,6 +90,10 @@ fn check_parts(place: Place<'_>, faults: &mut Vec<String>, counts: fn(Place<'_>)
         let found = ranks::found(place.files().keys().copied(), pattern);
         ranks::tell(faults, pattern, &ranks::missing(&found));
     }
+    // A process that is alone does not number its file.
+    if ranks::found(place.files().keys().copied(), "rng_state_#.pth") == BTreeSet::from([vec![0]]) {
+        ranks::tell(faults, "rng_state_#.pth", &[vec![1]]);
+    }
     let siblings: Vec<_> = place.siblings().into_iter().filter(|sibling| counts(*sibling)).map(kinds).collect();
     let unlike = ranks::unlike(&kinds(place), &siblings);
     faults.extend(unlike.iter().map(|kind| format!("{} is missing: its neighbours have it", kind.replace('#', "*"))));
@@ -181,6 +185,7 @@ mod tests {
         damaged(&seen, "run/tmp-checkpoint-1500", &[("add", "run/tmp-checkpoint-1500/config.json")]);
         let ranks = ["model.safetensors", "rng_state_0.pth", "rng_state_2.pth"];
         assert_eq!(faults(checkpoint(3, &ranks)), ["run/checkpoint-3: rng_state_1.pth is missing"]);
+        assert_eq!(faults(checkpoint(3, &ranks[..2])), ["run/checkpoint-3: rng_state_1.pth is missing"]);
     }
 
     #[test]

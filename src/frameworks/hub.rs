@@ -3,7 +3,7 @@
 //! Blobs that end in `.incomplete` are a fault of the newest revision only: older ones were finished before.
 
 use super::tree::Place;
-use super::{Claim, Framework, Free, Interest, hf_model};
+use super::{Claim, Framework, Free, Interest, hf_model, names};
 
 /// The framework.
 pub(super) struct Hub;
@@ -31,6 +31,13 @@ impl Framework for Hub {
     }
 }
 
+/// Whether a file is one that git keeps as it is, and not as a hash: small, and perhaps an index.
+pub(super) fn is_text(path: &[u8]) -> bool {
+    let mut parts = path.rsplit(|c| *c == b'/');
+    let [name, blobs, repo] = [(); 3].map(|()| parts.next().unwrap_or_default());
+    name.len() == 40 && names::is_hash(name) && blobs == b"blobs" && repo.starts_with(b"models--")
+}
+
 /// The repository of a revision.
 fn repo(place: Place<'_>) -> Option<Place<'_>> {
     let repo = place.above()?.above()?;
@@ -40,7 +47,7 @@ fn repo(place: Place<'_>) -> Option<Place<'_>> {
 #[cfg(test)]
 mod tests {
     use super::super::Seen;
-    use super::super::tests::{damaged, faults, file, good, link};
+    use super::super::tests::{damaged, faults, file, good, link, text};
 
     const BLOB: &str = "0123456789abcdef0123456789abcdef01234567";
     const REVISION: &str = "hub/models--a--b/snapshots/r1";
@@ -62,6 +69,10 @@ mod tests {
         let blob = format!("hub/models--a--b/blobs/{BLOB}");
         damaged(&cache(), REVISION, &[("lose", &blob), ("empty", &blob), ("break", &blob)]);
         damaged(&cache(), REVISION, &[("add", "hub/models--a--b/blobs/x.incomplete")]);
+        let index = format!("hub/models--a--b/blobs/{}", BLOB.replace('0', "f"));
+        let to = index.replace("hub/models--a--b", "../..");
+        let more = vec![link(&format!("{REVISION}/model.safetensors.index.json"), &to), text(&index, "{\"weight_map")];
+        assert_eq!(faults([cache(), more].concat()).len(), 1);
         let outside = [cache(), vec![link(&format!("{REVISION}/more.safetensors"), "/elsewhere/store/x")]].concat();
         assert_eq!(faults(outside), [format!("{REVISION}: more.safetensors points outside of what is backed up")]);
         let old =

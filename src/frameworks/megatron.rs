@@ -86,6 +86,10 @@ fn check(place: Place<'_>, faults: &mut Vec<String>) {
         if !place.has(b"metadata.json") && place.has(b"common.pt") {
             faults.push("metadata.json is missing: it is written last".into());
         }
+        let others: Vec<Place<'_>> = place.siblings().into_iter().filter(|other| is_distributed(*other)).collect();
+        if !place.has(b"common.pt") && !others.is_empty() && others.iter().all(|other| other.has(b"common.pt")) {
+            faults.push("common.pt is missing: its neighbours have it".into());
+        }
     } else if parts.is_empty() {
         faults.push("nothing that Megatron writes is in it".into());
     }
@@ -179,7 +183,7 @@ mod tests {
             damaged(&ranks, "run/iter_0000020", &[("lose", &rank), ("empty", &rank), ("break", &rank)]);
         }
         let distributed = [iteration(10, &DISTRIBUTED), iteration(20, &DISTRIBUTED), tracker(20)].concat();
-        for part in ["metadata.json", ".metadata", "__0_0.distcp", "__1_1.distcp"] {
+        for part in DISTRIBUTED {
             damaged(&distributed, "run/iter_0000020", &[("lose", &format!("run/iter_0000020/{part}"))]);
         }
         let one = [iteration(20, &DISTRIBUTED), tracker(20)].concat();

@@ -73,6 +73,8 @@ pub struct Checkpoint {
     pub metrics: BTreeMap<String, f64>,
     /// The newest change of its files, seconds since 1970.
     pub mtime: i64,
+    /// Files elsewhere that links in it point to, as in a hub cache.
+    pub elsewhere: Vec<Vec<u8>>,
 }
 
 /// The largest file of which the content is wanted.
@@ -108,7 +110,7 @@ impl<'a> Claim<'a> {
     /// A checkpoint that should be there but is not.
     fn lost(place: Place<'a>, name: &[u8], why: String) -> Claim<'a> {
         let path = if place.path().is_empty() { name.to_vec() } else { [place.path(), name].join(&b'/') };
-        Claim { path, files: Some(Vec::new()), faults: vec![why], ..Claim::default() }
+        Claim { path, files: Some(Vec::new()), faults: vec![why], step: names::last_number(name), ..Claim::default() }
     }
 }
 
@@ -146,6 +148,9 @@ const FRAMEWORKS: [&dyn Framework; 10] = [
 /// Which files matter, by their names: cheap enough to ask of every file of a data set.
 pub fn interest(path: &[u8], size: u64) -> Interest {
     let name = names::last(path);
+    if size <= CONTENT_MAX && hub::is_text(path) {
+        return Interest::Content;
+    }
     let mut most = Interest::Nothing;
     for found in FRAMEWORKS.iter().map(|framework| framework.interest(name)) {
         match found {
@@ -196,6 +201,7 @@ fn visit<'a>(place: Place<'a>, mut owner: Option<&mut Checkpoint>, out: &mut Vec
                 step: claim.step,
                 metrics: claim.metrics,
                 mtime: i64::MIN,
+                elsewhere: Vec::new(),
             };
             let whole = claim.files.is_none();
             for seen in claim.files.unwrap_or_else(|| free.values().copied().collect()) {
@@ -208,6 +214,7 @@ fn visit<'a>(place: Place<'a>, mut owner: Option<&mut Checkpoint>, out: &mut Vec
                     let faults: Vec<String> = found.faults.iter().map(told).collect();
                     owner.faults.extend(faults);
                     owner.mtime = owner.mtime.max(found.mtime);
+                    owner.elsewhere.extend(found.elsewhere);
                 }
                 None if whole => {
                     place.dirs().for_each(|dir| visit(dir, Some(&mut found), out));
@@ -238,7 +245,9 @@ fn dated(mut found: Checkpoint) -> Checkpoint {
 fn note(place: Place<'_>, seen: &Seen, found: &mut Checkpoint) {
     found.mtime = found.mtime.max(seen.mtime);
     let name = names::last(&seen.path);
-    let fault = match place.tree.real(seen) {
+    let real = place.tree.real(seen);
+    found.elsewhere.extend(real.ok().filter(|real| real.path != seen.path).map(|real| real.path.clone()));
+    let fault = match real {
         _ if names::unfinished(name).is_some() => "is an unfinished temporary file".to_owned(),
         Err(why) => why.to_owned(),
         Ok(real) => match &real.broken {

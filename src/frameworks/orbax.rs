@@ -24,7 +24,7 @@ impl Framework for Orbax {
 
     fn interest(&self, name: &[u8]) -> Interest {
         match name {
-            METADATA | b"metrics" => Interest::Content,
+            METADATA | b"metrics" | b"_METADATA" | MANIFEST => Interest::Content,
             _ if MARKERS.contains(&name) || OTHERS.contains(&name) => Interest::Name,
             _ => Interest::Nothing,
         }
@@ -96,7 +96,22 @@ fn is_dated(place: Place<'_>) -> bool {
     metadata.is_some_and(|metadata| metadata["commit_timestamp_nsecs"].is_number())
 }
 
+/// Whether a manifest of the database is as long as it says, after its magic number.
+fn is_manifest(content: &[u8]) -> bool {
+    let len = content.strip_prefix(b"\x0c\xdb\x3a\x2a").and_then(|rest| rest.first_chunk::<8>());
+    len.is_some_and(|len| u64::from_le_bytes(*len) == content.len() as u64)
+}
+
 fn check(place: Place<'_>, faults: &mut Vec<String>) {
+    for item in place.dirs().chain([place]) {
+        let whole: [(&[u8], fn(&[u8]) -> bool); 2] =
+            [(b"_METADATA", |content| json::read(content).is_some()), (MANIFEST, is_manifest)];
+        for (name, _) in whole.iter().filter(|(name, whole)| item.content(name).is_some_and(|content| !whole(content)))
+        {
+            let path = [item.path(), name].join(&b'/');
+            faults.push(format!("{} was cut short or damaged", names::below(place.path(), &path)));
+        }
+    }
     let siblings: Vec<Place<'_>> = place.siblings().into_iter().filter(|sibling| is_step(*sibling)).collect();
     let others: Vec<_> = siblings.iter().map(|sibling| described(*sibling)).collect();
     let unlike = ranks::unlike(&described(place), &others);
@@ -146,6 +161,13 @@ mod tests {
             damaged(&seen, "run/200", &[("lose", &name)]);
         }
         damaged(&seen, "run/200", &[("cut", "run/200/_CHECKPOINT_METADATA")]);
+        assert!(!super::is_manifest(b"\x0c\xdb\x3a\x2a\x0d\0\0\0\0\0\0\0"));
+        assert!(super::is_manifest(b"\x0c\xdb\x3a\x2a\x0c\0\0\0\0\0\0\0"));
+        for (name, content) in [("_METADATA", "{\"tree"), ("manifest.ocdbt", "")] {
+            let bad = text(&format!("run/300/params/{name}"), content);
+            let told = format!("run/300: params/{name} was cut short or damaged");
+            assert!(faults(vec![bad, file("run/300/orbax.checkpoint", 9)]).contains(&told));
+        }
         damaged(&seen, "run/300.orbax-checkpoint-tmp-17", &[("add", "run/300.orbax-checkpoint-tmp-17/params/d/x")]);
         damaged(&seen, "run/200", &[("add", "run/200/state.orbax-checkpoint-tmp-17/x")]);
         let late =

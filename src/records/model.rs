@@ -21,7 +21,7 @@ pub struct FileFormat {
     /// The manifest chunk that describes them: [`TensorRecord`]s in one CBOR array.
     #[n(3)]
     pub details: Option<ChunkId>,
-    /// How many elements are NaN or infinite.
+    /// How many elements are NaN or infinite; an infinite number that is a tensor of its own is no damage.
     #[cbor(n(4), default, skip_if = "is_default")]
     pub not_finite: u64,
     /// How many tensors of floats, of more than one element, are the same everywhere.
