@@ -92,6 +92,12 @@ struct RecordArgs {
     /// Something to remember, such as step=1000 or run=7f3a; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     meta: Vec<(String, String)>,
+
+    /// A metric of what is backed up, such as eval_loss=0.31, for `last-good --best`; may be repeated
+    ///
+    /// Metrics and the step that a checkpoint states itself, as trainer_state.json does, are known without this.
+    #[arg(long, value_name = "NAME=NUMBER", value_parser = metric)]
+    metric: Vec<(String, String)>,
 }
 
 /// What is left out.
@@ -153,6 +159,13 @@ fn pair(text: &str) -> Result<(String, String)> {
     }
 }
 
+fn metric(text: &str) -> Result<(String, String)> {
+    let bad = || Error::new(Kind::Usage, format!("{text:?} is not NAME=NUMBER")).hint("write it as eval_loss=0.31");
+    let (name, value) = pair(text).map_err(|_| bad())?;
+    let number = value.parse::<f64>().ok().filter(|number| number.is_finite());
+    number.map(|_| (name, value)).ok_or_else(bad)
+}
+
 impl Args {
     fn options(&self) -> BackupOptions {
         let (record, select) = (&self.record, &self.select);
@@ -162,7 +175,7 @@ impl Args {
             username: username(),
             label: record.label.clone(),
             tags: record.tag.iter().map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect(),
-            meta: record.meta.iter().cloned().collect(),
+            meta: record.meta.iter().chain(&record.metric).cloned().collect(),
             time: record.time,
             selection: SelectionOptions {
                 exclude: select.exclude.clone(),
@@ -246,6 +259,8 @@ mod tests {
              --compression max --time 2026-08-20T14:00:00Z /m",
         );
         assert_eq!((all.tags.join("+").as_str(), all.label.as_str(), all.hostname.as_str()), ("a+b+c", "l", "h"));
+        assert_eq!(options("backup --metric loss=0.5 /m").meta["loss"], "0.5");
+        assert!(metric("loss=low").is_err() && metric("loss=NaN").is_err() && metric("=1").is_err());
         assert_eq!((all.meta["step"].as_str(), all.meta["note"].as_str()), ("5", "x=y"));
         assert_eq!((all.selection.exclude.len(), all.selection.exclude_larger_than), (2, Some(10_240)));
         assert!(all.selection.one_file_system && all.dry_run && !all.skip_if_unchanged && all.level == Level::Max);

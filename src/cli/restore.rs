@@ -70,6 +70,12 @@ pub struct Args {
     #[arg(long)]
     weights_only: bool,
 
+    /// Put files where the snapshot has symbolic links to them, as in a hub cache
+    ///
+    /// What a link points to must be in the snapshot; it may be outside of the path that is restored. Other links stay links.
+    #[arg(long, conflicts_with = "tensors")]
+    flat: bool,
+
     /// Only tensors with names that match this pattern, as safetensors; may be repeated
     ///
     /// Of every file with such tensors, one with only those is written: under its name if that ends in .safetensors,
@@ -124,6 +130,7 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
         dry_run: args.dry_run,
         verify: args.verify,
         weights_only: args.weights_only,
+        flat: args.flat,
         tensors: args.tensors.clone(),
     };
     let running = Running::start(ui);

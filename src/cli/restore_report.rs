@@ -165,6 +165,7 @@ mod tests {
             dry_run: false,
             verify: true,
             weights_only: false,
+            flat: false,
             tensors: Vec::new(),
         }
     }

@@ -151,6 +151,7 @@ pub fn to_restore(snapshot: &Snapshot, source: &Path, target: &Path) -> RestoreO
         dry_run: false,
         verify: false,
         weights_only: false,
+        flat: false,
         tensors: Vec::new(),
     }
 }

@@ -69,7 +69,9 @@ pub(super) async fn verify(session: &Arc<Session>) -> Result<()> {
     while let Some(page) = stream.next().await {
         // Pages that cannot be read were reported when they were planned.
         for entry in page.unwrap_or_default() {
-            if matches!(wanted.judge(&entry), Verdict::Yes(_)) && entry.kind == FileKind::File {
+            let taken = matches!(wanted.judge(&entry), Verdict::Yes(_));
+            let entry = session.flat(entry).await?;
+            if taken && entry.kind == FileKind::File {
                 files.extend(open_restored(session, session.placed(entry)).await?);
             }
         }

@@ -3,6 +3,7 @@
 mod batch;
 mod compare;
 mod finish;
+mod flat;
 mod markers;
 mod options;
 pub(super) mod plan;
@@ -244,7 +245,7 @@ impl Session {
         later: &mut Later,
         first_links: &mut HashMap<u64, Vec<u8>>,
     ) -> Result<()> {
-        let entry = self.placed(entry);
+        let entry = self.placed(self.flat(entry).await?);
         if entry.link_group != 0 && entry.kind != FileKind::Directory {
             if let Some(first) = first_links.get(&entry.link_group) {
                 later.hard_link(first.clone(), entry);

@@ -42,6 +42,8 @@ pub struct RestoreOptions {
     pub verify: bool,
     /// Leave out the state of optimizers, schedulers and random numbers.
     pub weights_only: bool,
+    /// Put files where the snapshot has symbolic links to them.
+    pub flat: bool,
     /// Only tensors with names that match one of these patterns, in safetensors files of their own; none: whole files.
     pub tensors: Vec<String>,
 }
