@@ -59,6 +59,7 @@ fn names_and_first_bytes_tell_the_format() {
         ("optimizer.bin", b"other".to_vec(), None),
         ("tutor.pt", b"other".to_vec(), None),
         ("unwritten.pt", vec![0; 600], Some("torch")),
+        ("last.ckpt", vec![0; 600], Some("torch")),
         ("pytorch_model-00001-of-00002.bin", Vec::new(), Some("torch")),
         ("blob", gguf::sample(), Some("gguf")),
         ("blob", npy::sample_archive(), Some("npz")),

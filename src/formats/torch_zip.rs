@@ -30,8 +30,10 @@ impl Format for TorchZip {
         let weights = name.starts_with(b"pytorch_model") || name.starts_with(b"adapter_model");
         // Texts have these names too: a translation to Portuguese, and paths of Python.
         let binary = zip::starts(head) || head.starts_with(b"\x80") || head.iter().take(4).all(|byte| *byte == 0);
+        let unwritten = !head.is_empty() && head.iter().all(|byte| *byte == 0);
         binary && ends(&[".pt", ".pth"])
             || weights && ends(&[".bin"])
+            || unwritten && ends(&[".ckpt"])
             || zip::starts(head) && ends(&[".bin", ".ckpt"])
             || zip::first_name(head).ends_with(b"/data.pkl")
     }

@@ -96,6 +96,9 @@ fn is_dated(place: Place<'_>) -> bool {
     metadata.is_some_and(|metadata| metadata["commit_timestamp_nsecs"].is_number())
 }
 
+/// Whether what a file says can be all of it.
+type Test = fn(&[u8]) -> bool;
+
 /// Whether a manifest of the database is as long as it says, after its magic number.
 fn is_manifest(content: &[u8]) -> bool {
     let len = content.strip_prefix(b"\x0c\xdb\x3a\x2a").and_then(|rest| rest.first_chunk::<8>());
@@ -104,7 +107,7 @@ fn is_manifest(content: &[u8]) -> bool {
 
 fn check(place: Place<'_>, faults: &mut Vec<String>) {
     for item in place.dirs().chain([place]) {
-        let whole: [(&[u8], fn(&[u8]) -> bool); 2] =
+        let whole: [(&[u8], Test); 2] =
             [(b"_METADATA", |content| json::read(content).is_some()), (MANIFEST, is_manifest)];
         for (name, _) in whole.iter().filter(|(name, whole)| item.content(name).is_some_and(|content| !whole(content)))
         {

@@ -82,7 +82,7 @@ class Bench:
         need(self.last_good("older") == self.older, "last-good does not take the older one")
 
 
-def row(tool, layout, complain):
+def row(tool, layout, complain, note):
     """The cells of a layout."""
     with tempfile.TemporaryDirectory() as work:
         try:
@@ -95,6 +95,7 @@ def row(tool, layout, complain):
             ways, missed = damages[column], 0
             if isinstance(ways, str) and ways is not POISONED:
                 cells.append("not applicable")
+                note(f"{layout.name}, {column}: not applicable, {ways}")
                 continue
             ways = [POISONED] if ways is POISONED else ways
             for number, way in enumerate(ways, 1):
@@ -107,7 +108,6 @@ def row(tool, layout, complain):
             cells.append(f"MISSED {missed} of {len(ways)}" if missed else f"caught {len(ways)}")
         try:
             bench.whole("whole", "a later one beside others")
-            copied(bench.work / "whole", bench.work / "alone")
             return ["quiet"] + cells
         except Failed as e:
             complain(f"{layout.name}: FALSE ALARM: {e}")
@@ -116,14 +116,14 @@ def row(tool, layout, complain):
 
 def main(tool, *wanted):
     warnings.simplefilter("ignore")
-    complaints = []
+    complaints, notes = [], []
     with tempfile.TemporaryDirectory() as saved:
         subprocess.run([sys.executable, Path(__file__).with_name("ranks.py"), saved], check=True)
-        print("| | whole |", " | ".join(COLUMNS), "|\n|", "---|" * (len(COLUMNS) + 2), sep="", flush=True)
+        print("| | whole | ", " | ".join(COLUMNS), " |\n|", "---|" * (len(COLUMNS) + 2), sep="", flush=True)
         for layout in [*layouts.every(Path(saved)), *layouts_jax.every()]:
             if not wanted or layout.name in wanted:
-                print("|", layout.name, "|", " | ".join(row(tool, layout, complaints.append)), "|", flush=True)
-    print(*complaints, f"{len(complaints)} complaints", sep="\n")
+                print("|", layout.name, "|", " | ".join(row(tool, layout, complaints.append, notes.append)), "|", flush=True)
+    print(*notes, *complaints, f"{len(complaints)} complaints", sep="\n")
     return int(bool(complaints))
 
 
