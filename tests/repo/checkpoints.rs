@@ -17,7 +17,8 @@ use std::time::Duration;
 
 /// A safetensors file with one f32 tensor.
 fn safetensors(numbers: &[f32]) -> Vec<u8> {
-    let header = format!(r#"{{"w":{{"dtype":"F32","shape":[{0}],"data_offsets":[0,{1}]}}}}"#, numbers.len(), numbers.len() * 4);
+    let header =
+        format!(r#"{{"w":{{"dtype":"F32","shape":[{0}],"data_offsets":[0,{1}]}}}}"#, numbers.len(), numbers.len() * 4);
     let data = numbers.iter().flat_map(|x| x.to_le_bytes());
     (header.len() as u64).to_le_bytes().into_iter().chain(header.into_bytes()).chain(data).collect()
 }
