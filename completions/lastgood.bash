@@ -193,7 +193,7 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__backup)
-            opts="-n -e -x -r -p -q -v -h --init --dry-run --skip-if-unchanged --compression --delta --wait-complete --require-complete --tag --label --host --time --meta --exclude --exclude-file --exclude-if-present --exclude-caches --exclude-larger-than --one-file-system --repo --password-file --password-command --key-file --json --quiet --verbose --help"
+            opts="-n -e -x -r -p -q -v -h --init --dry-run --skip-if-unchanged --compression --delta --wait-complete --require-complete --tag --label --host --time --meta --metric --exclude --exclude-file --exclude-if-present --exclude-caches --exclude-larger-than --one-file-system --repo --password-file --password-command --key-file --json --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -228,6 +228,10 @@ _lastgood() {
                     return 0
                     ;;
                 --meta)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --metric)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1171,7 +1175,7 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__restore)
-            opts="-t -i -e -n -r -p -q -v -h --target --include --exclude --overwrite --delete --dry-run --verify --weights-only --tensors --host --label --tag --path --at --before --after --before-step --best --repo --password-file --password-command --key-file --json --quiet --verbose --help"
+            opts="-t -i -e -n -r -p -q -v -h --target --include --exclude --overwrite --delete --dry-run --verify --weights-only --flat --tensors --host --label --tag --path --at --before --after --before-step --best --repo --password-file --password-command --key-file --json --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -69,6 +69,7 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l label -d 'L
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l host -d 'Host, instead of the name of this machine' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l time -d 'Time of the snapshot, instead of now: 2026-08-20T14:00:00Z, "2026-08-20 14:00", "2h ago"' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l meta -d 'Something to remember, such as step=1000 or run=7f3a; may be repeated' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l metric -d 'A metric of what is backed up, such as eval_loss=0.31, for `last-good --best`; may be repeated' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -s e -l exclude -d 'Leave out what matches this pattern; may be repeated' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l exclude-file -d 'Read such patterns from this file, one a line' -r -F
 complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l exclude-if-present -d 'Leave out the content of directories that hold a file of this name' -r
@@ -207,6 +208,7 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l delete -d 
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s n -l dry-run -d 'Only say what would be done'
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l verify -d 'Read every restored file again, and compare it'
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l weights-only -d 'Leave out optimizer, scheduler, random numbers and other training state'
+complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l flat -d 'Put files where the snapshot has symbolic links to them, as in a hub cache'
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -l json -d 'Write JSON, for programs'
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s q -l quiet -d 'Say only problems and errors'
 complete -c lastgood -n "__fish_lastgood_using_subcommand restore" -s v -l verbose -d 'Say more'

@@ -13,6 +13,10 @@ pub struct Place {
     pub tensor: u32,
     /// The piece.
     pub piece: u32,
+    /// Whether it is all of the piece: a hole in the file ends a chunk, and begins another.
+    pub whole: bool,
+    /// Bytes before its first whole element: only behind a hole in a tensor that lies at an odd place.
+    pub skip: u8,
 }
 
 /// How a file goes on at some offset.
@@ -35,6 +39,7 @@ struct Large {
     start: u64,
     end: u64,
     piece: u64,
+    width: u64,
     number: u32,
 }
 
@@ -54,7 +59,7 @@ impl Plan {
         let large = tensors.iter().zip(0..).filter(|(tensor, _)| tensor.len >= piece_len(tensor.dtype) / PIECE_LEAST);
         let large = large.map(|(tensor, number)| {
             let Tensor { offset: start, len, dtype, .. } = *tensor;
-            Large { start, end: start + len, piece: piece_len(dtype), number }
+            Large { start, end: start + len, piece: piece_len(dtype), width: dtype.bytes(), number }
         });
         Plan { large: large.collect() }
     }
@@ -71,11 +76,13 @@ impl Plan {
         if offset < large.start {
             return Next::Content(large.start);
         }
-        let (piece, left) = ((offset - large.start) / large.piece, large.end - offset);
-        let len = large.piece - (offset - large.start) % large.piece;
+        let (within, left) = ((offset - large.start) % large.piece, large.end - offset);
+        let piece = ((offset - large.start) / large.piece) as u32;
+        let len = large.piece - within;
         // A short rest is no chunk of its own.
         let len = if left < len + large.piece / PIECE_LEAST { left } else { len };
-        Next::Piece(len, Place { tensor: large.number, piece: piece as u32 })
+        let skip = (within.next_multiple_of(large.width) - within) as u8;
+        Next::Piece(len, Place { tensor: large.number, piece, whole: within == 0, skip })
     }
 }
 
@@ -111,7 +118,7 @@ mod tests {
         assert_eq!(plan.next(0), Next::Content(1000));
         let (mut at, mut lengths) = (1000, Vec::new());
         while let Next::Piece(len, place) = plan.next(at) {
-            assert_eq!((place.tensor, place.piece as usize), (1, lengths.len()));
+            assert_eq!((place.tensor, place.piece as usize, place.whole), (1, lengths.len(), true));
             lengths.push(len);
             at += len;
         }
@@ -126,5 +133,10 @@ mod tests {
         assert_eq!(lengths(Dtype::Other, (2 << 20) + 65_536), [1 << 20, 1 << 20, 65_536]);
         assert_eq!(lengths(Dtype::F64, (8 << 20) + 160_000).len(), lengths(Dtype::F16, (2 << 20) + 40_000).len());
         assert!(lengths(Dtype::F32, 65_535).is_empty());
+        // Behind a hole, up to the end of the piece.
+        let Next::Piece(len, place) = Plan::new(&[tensor(3, 4 << 20, Dtype::F32)]).next((1 << 20) + 4096) else {
+            panic!()
+        };
+        assert_eq!((len, place.piece, place.whole, place.skip), ((1 << 20) - 4093, 1, false, 3));
     }
 }

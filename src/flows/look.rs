@@ -50,11 +50,6 @@ impl Look {
         }
     }
 
-    /// Forgets the cuts: a file with holes is cut by content.
-    pub fn without_cuts(self) -> Look {
-        Look { plan: Plan::default(), ..self }
-    }
-
     /// The tensor that a piece is of.
     pub fn tensor(&self, place: Place) -> Option<&Tensor> {
         self.tensors.get(place.tensor as usize)
@@ -63,7 +58,7 @@ impl Look {
     /// Counts the numbers of a piece.
     pub fn count(&self, place: Place, bytes: &[u8]) {
         let Some(tensor) = self.tensor(place) else { return };
-        let seen = finite::count(tensor.dtype, bytes);
+        let seen = finite::count(tensor.dtype, bytes.get(usize::from(place.skip)..).unwrap_or_default());
         let all = &mut lock(&self.seen)[place.tensor as usize];
         *all = all.join(seen);
     }
@@ -98,7 +93,7 @@ impl Look {
             for ((at, len), piece) in pieces(tensor.dtype, tensor.len).zip(0..) {
                 bytes.resize(len as usize, 0);
                 read(tensor.offset + at, &mut bytes)?;
-                self.count(Place { tensor: number, piece }, &bytes);
+                self.count(Place { tensor: number, piece, whole: true, skip: 0 }, &bytes);
             }
         }
         let mut done = Ok(());

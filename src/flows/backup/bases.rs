@@ -198,16 +198,9 @@ impl Bases {
                 let chunks = manifest.chunks(&entry).await.ok()?;
                 Some((bytes, entry, chunks))
             })?;
-            if !entry.holes.is_empty() {
-                return None;
-            }
-            let mut starts = HashMap::with_capacity(chunks.len());
-            let mut at = 0;
-            for id in chunks {
-                let len = u64::from(self.index.find(Realm::Data, &id)?.raw);
-                starts.insert((at, len), id);
-                at += len;
-            }
+            let chunks = crate::flows::restore::plan::pieces(&entry, &chunks, &self.index).ok()?;
+            let starts: HashMap<(u64, u64), ChunkId> =
+                chunks.iter().map(|chunk| ((chunk.offset, u64::from(chunk.at.raw)), chunk.id)).collect();
             let file = self.file(path);
             let key = |offset: u64, len: u64| Some(self.key(*starts.get(&(offset, len))?, (file, offset)));
             let known = |record: TensorRecord| {
@@ -215,7 +208,7 @@ impl Bases {
                 (record.name, Known { dtype: record.dtype, shape: record.shape, keys })
             };
             let records = read_list::<TensorRecord>(&bytes).ok()?;
-            if records.iter().any(|record| record.offset.checked_add(record.len).is_none_or(|end| end > at)) {
+            if records.iter().any(|record| record.offset.checked_add(record.len).is_none_or(|end| end > entry.size)) {
                 return None;
             }
             let tensors = records.into_iter().map(known).collect();
@@ -258,9 +251,11 @@ impl Bases {
         let file = self.file(path);
         let mut keys: HashMap<u32, Vec<Option<Key>>> = HashMap::new();
         for (id, place) in ids.iter().filter_map(|(id, place)| Some((*id, (*place)?))) {
-            let Some(tensor) = look.tensor(place) else { continue };
+            let Some(tensor) = look.tensor(place).filter(|_| place.whole) else { continue };
             let offset = tensor.offset + u64::from(place.piece) * piece_len(tensor.dtype);
-            keys.entry(place.tensor).or_default().push(Some(self.key(id, (file, offset))));
+            let of_tensor = keys.entry(place.tensor).or_default();
+            of_tensor.resize(of_tensor.len().max(place.piece as usize + 1), None);
+            of_tensor[place.piece as usize] = Some(self.key(id, (file, offset)));
         }
         let known = |(number, tensor): (u32, &Tensor)| {
             let keys = keys.remove(&number)?;
@@ -320,7 +315,7 @@ impl BaseReader {
 
     /// What a piece of `file` may be stored as the difference to.
     pub fn near(&mut self, bases: &Bases, file: &Subject, place: Place, len: usize) -> Option<Near<'_>> {
-        let (model, tensor) = (file.base.as_ref()?, file.tensor(place)?);
+        let (model, tensor) = (file.base.as_ref().filter(|_| place.whole)?, file.tensor(place)?);
         let (relation, key) = (model.relation(tensor)?, model.key(tensor, place.piece)?);
         let base = self.load(bases, key, relation, len)?;
         Some(Near { base: key.id, dtype: tensor.dtype, against: Against { relation, base } })

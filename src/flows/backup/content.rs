@@ -145,9 +145,6 @@ impl Reader<'_> {
     fn look(&mut self, reading: &Reading, head: &[u8]) -> Subject {
         let entry = reading.entry();
         let look = Look::at(entry.name(), head, entry.size, |offset, out| reading.look(offset, out));
-        if !entry.holes.is_empty() {
-            return Subject { look: look.without_cuts(), base: None };
-        }
         if let Some((bases, reader)) = self.run.bases.as_ref().zip(self.bases.as_mut()) {
             let read = |offset: u64, out: &mut [u8]| reading.look(offset, out);
             let base = bases.choose(&entry.path, &look, &mut self.filler, reader, read);
@@ -175,8 +172,8 @@ impl Reader<'_> {
     ) -> Option<(usize, Option<Place>)> {
         match look.plan.next(offset) {
             Next::Piece(len, place) if len <= data.len() as u64 => Some((len as usize, Some(place))),
-            // The file became shorter while it was read.
-            Next::Piece(..) => ended.then_some((data.len(), None)),
+            // A hole follows, or the file became shorter while it was read.
+            Next::Piece(_, place) => ended.then_some((data.len(), Some(Place { whole: false, ..place }))),
             Next::Content(end) => {
                 let left = usize::try_from(end - offset).unwrap_or(usize::MAX);
                 let within = &data[..data.len().min(left)];
