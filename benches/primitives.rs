@@ -1,9 +1,12 @@
 //! Speed of the building blocks on one core, in GB/s: `cargo bench`. Figures for people; nothing is asserted.
 
-use lastgood::codec::coding::{Coder, Hint, Level};
+use lastgood::codec::coding::{Against, Coder, Hint, Level};
 use lastgood::codec::crypto::Aead;
 use lastgood::codec::cutter::{Cutter, Limits};
+use lastgood::codec::delta::Relation;
+use lastgood::codec::finite;
 use lastgood::codec::kdf::{Cost, Secret, stretch};
+use lastgood::tensor::Dtype;
 use std::time::{Duration, Instant};
 
 const SIZE: usize = 32 << 20;
@@ -63,6 +66,40 @@ fn coding(name: &str, data: &[u8]) {
     });
 }
 
+/// Numbers of a later step: of all a fifth has moved by a little.
+fn later(data: &[u8], dtype: Dtype) -> Vec<u8> {
+    let width = dtype.bytes() as usize;
+    let moved = |(i, byte): (usize, &u8)| if i % (5 * width) == 0 { byte.wrapping_add(i as u8 % 7) } else { *byte };
+    data.iter().enumerate().map(moved).collect()
+}
+
+fn delta(name: &str, dtype: Dtype, base: &[u8]) {
+    let (Ok(mut coder), Some(relation)) = (Coder::new(), Relation::between(dtype, dtype)) else { return };
+    let own = later(base, dtype);
+    let (mut stored, mut frames) = (0, vec![Vec::new(); SIZE / CHUNK]);
+    rate(&format!("encode {name} as a difference"), || {
+        stored = 0;
+        for ((chunk, base), out) in own.chunks(CHUNK).zip(base.chunks(CHUNK)).zip(&mut frames) {
+            out.clear();
+            coder.encode_against(chunk, dtype, Against { relation, base }, Level::Auto, out);
+            stored += out.len();
+        }
+        stored
+    });
+    println!("{:<34} {:7.2} %", format!("  {name} comes to"), 100.0 * stored as f64 / SIZE as f64);
+    let mut out = Vec::new();
+    rate(&format!("decode {name} as a difference"), || {
+        let decoded = base
+            .chunks(CHUNK)
+            .zip(&frames)
+            .map(|(base, frame)| coder.decode_with(3, frame, CHUNK, base, &mut out).map_or(0, |()| out.len()));
+        decoded.sum()
+    });
+    rate(&format!("count NaN in {name}"), || {
+        own.chunks(CHUNK).map(|chunk| finite::count(dtype, chunk).nan as usize).sum::<usize>()
+    });
+}
+
 fn main() {
     let data = random();
     let cutter = Cutter::new(&[7; 32]);
@@ -86,6 +123,8 @@ fn main() {
     coding("random", &data);
     coding("f32 weights", &weights(false));
     coding("bf16 weights", &weights(true));
+    delta("f32 weights", Dtype::F32, &weights(false));
+    delta("bf16 weights", Dtype::Bf16, &weights(true));
     let secret = Secret::Password(b"correct horse".to_vec().into());
     let begun = Instant::now();
     stretch(&secret, &[0; 32], &Cost { memory_kib: 64 << 10, passes: 3, lanes: 4 }).ok();
