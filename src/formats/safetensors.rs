@@ -4,8 +4,10 @@
 
 use super::{Fault, Format, Layout, TENSORS_MAX, Window, broken, unknown};
 use crate::tensor::{Dtype, Tensor};
-use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The longest header that safetensors itself accepts.
 const HEADER_MAX: u64 = 100_000_000;
@@ -19,15 +21,62 @@ pub(super) struct Safetensors;
 #[derive(Deserialize)]
 struct Described {
     dtype: String,
-    shape: Vec<u64>,
+    shape: Shape,
     data_offsets: (u64, u64),
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Value {
-    Tensor(Described),
-    Metadata(serde::de::IgnoredAny),
+/// Dimensions of one tensor: more than any library makes, few enough that a header of them alone takes no memory.
+struct Shape(Vec<u64>);
+
+const DIMENSIONS_MAX: usize = 64;
+
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Shape, D::Error> {
+        struct Sides;
+        impl<'de> Visitor<'de> for Sides {
+            type Value = Shape;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "at most {DIMENSIONS_MAX} dimensions")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sides: A) -> Result<Shape, A::Error> {
+                let mut shape = Vec::new();
+                while let Some(side) = sides.next_element()? {
+                    if shape.len() == DIMENSIONS_MAX {
+                        return Err(serde::de::Error::invalid_length(DIMENSIONS_MAX + 1, &self));
+                    }
+                    shape.push(side);
+                }
+                Ok(Shape(shape))
+            }
+        }
+        from.deserialize_seq(Sides)
+    }
+}
+
+/// The tensors of a header by name, without its metadata.
+struct Header(BTreeMap<String, Described>);
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Header, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Header;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("tensors by name")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Header, A::Error> {
+                let mut tensors = BTreeMap::new();
+                while let Some(name) = entries.next_key::<String>()? {
+                    match name.as_str() {
+                        METADATA => drop(entries.next_value::<IgnoredAny>()?),
+                        _ => drop(tensors.insert(name, entries.next_value()?)),
+                    }
+                }
+                Ok(Header(tensors))
+            }
+        }
+        from.deserialize_map(Entries)
+    }
 }
 
 impl Format for Safetensors {
@@ -46,7 +95,7 @@ impl Format for Safetensors {
             return broken("the length of its header is impossible");
         }
         let header = file.get(8, header_len)?;
-        let described: BTreeMap<String, Value> =
+        let Header(described) =
             serde_json::from_slice(&header).or_else(|e| broken(format!("its header is no header: {e}")))?;
         if described.len() > TENSORS_MAX {
             return unknown("it has too many tensors");
@@ -54,7 +103,7 @@ impl Format for Safetensors {
         let (data, mut end) = (8 + header_len, 8 + header_len);
         let mut tensors = Vec::with_capacity(described.len());
         for (name, value) in described {
-            let Value::Tensor(Described { dtype, shape, data_offsets: (from, to) }) = value else { continue };
+            let Described { dtype, shape: Shape(shape), data_offsets: (from, to) } = value;
             let bounds = to.checked_sub(from).zip(data.checked_add(from)).zip(data.checked_add(to));
             let Some(((len, offset), last)) = bounds else { return broken(format!("tensor {name} has no range")) };
             let dtype = Dtype::from_name(&dtype);

@@ -151,11 +151,14 @@ impl Bases {
         let largest = look.tensors.iter().filter(common).max_by_key(|tensor| tensor.len);
         // Without a common one the first, which is the nearest by its name, has to do.
         let Some(tensor) = largest else { return candidates.into_iter().next() };
-        let Some((_, len)) = pieces(tensor.dtype, tensor.len).next() else { return candidates.into_iter().next() };
+        // One from the middle: the first rows of an embedding are those that are never trained.
+        let number = pieces(tensor.dtype, tensor.len).count() / 2;
+        let middle = pieces(tensor.dtype, tensor.len).nth(number);
+        let Some((at, len)) = middle else { return candidates.into_iter().next() };
         let mut piece = vec![0; len as usize];
-        read(tensor.offset, &mut piece).ok()?;
+        read(tensor.offset + at, &mut piece).ok()?;
         let mut gain = |model: &Arc<Model>| -> Option<f32> {
-            let (relation, key) = (model.relation(tensor)?, model.key(tensor, 0)?);
+            let (relation, key) = (model.relation(tensor)?, model.key(tensor, number as u32)?);
             let base = reader.load(self, key, relation, piece.len())?;
             filler.gain(&piece, tensor.dtype, Against { relation, base })
         };
