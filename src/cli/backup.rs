@@ -2,6 +2,7 @@
 
 use super::Global;
 use super::backup_report::{machine, words};
+use super::checkpoints::{faults, line};
 use super::exit::{self, Exit, OPENING};
 use super::init::Initialized;
 use super::open::{hostname, open, open_or_create, username};
@@ -223,6 +224,11 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
     for link in bare_links(&args.paths) {
         let done = if args.dry_run { "would be" } else { "was" };
         ui.warn(&format!("only the link {link} {done} stored; write {link}/ to back up what it points to"));
+    }
+    if ui.quiet && !ui.json {
+        for checkpoint in report.checkpoints.iter().filter(|checkpoint| checkpoint.newest && !checkpoint.good()) {
+            ui.warn(&format!("{}: {}", line(checkpoint), faults(checkpoint).join("; ")).trim_end_matches([':', ' ']));
+        }
     }
     ui.report(&machine(&report, args.dry_run, took), || words(&report, options.time, args.dry_run, took))?;
     Ok(match report.problem_count {

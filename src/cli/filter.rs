@@ -3,7 +3,7 @@
 use super::time::{self, Moment};
 use super::ui::Ui;
 use crate::error::{Error, Kind, Result, printable};
-use crate::flows::last_good::{Best, Choice, Wish, last_good};
+use crate::flows::last_good::{Best, Choice, PassedOver, Wish, last_good};
 use crate::flows::select::{Filter, Selector};
 use crate::id::ObjectId;
 use crate::records::snapshot::{Snapshot, parse_name};
@@ -97,7 +97,7 @@ impl FilterArgs {
             at: self.at,
             before: self.before,
             after: self.after,
-            wish: Wish { before_step: self.before_step, best: self.best.clone() },
+            wish: Wish { before_step: self.before_step, best: self.best.clone(), path: Vec::new() },
         }
     }
 }
@@ -137,7 +137,8 @@ pub async fn choose(
     let selector = Selector::parse(selector)?;
     let (snapshots, damaged) = all(repo, ui).await?;
     if selector.good {
-        let found = good(repo, &snapshots, filter, ui).await?;
+        let wish = Wish { path: selector.path.clone(), ..filter.wish.clone() };
+        let found = good(repo, &snapshots, filter, &wish, ui).await?;
         refuse_guess(&found, &snapshots, filter, guess, ui)?;
         return Ok((found, selector.path));
     }
@@ -159,10 +160,26 @@ pub async fn choose(
     Ok((found, selector.path))
 }
 
+/// The newer snapshots that are not good, for machines.
+#[derive(Serialize)]
+struct PassedOverJson<'a> {
+    message_type: &'static str,
+    passed_over: &'a [PassedOver],
+}
+
 /// The last good one; says why newer ones are not it.
-async fn good(repo: &Arc<Repository>, snapshots: &[Snapshot], filter: &Filter, ui: &Ui) -> Result<Snapshot> {
+async fn good(
+    repo: &Arc<Repository>,
+    snapshots: &[Snapshot],
+    filter: &Filter,
+    wish: &Wish,
+    ui: &Ui,
+) -> Result<Snapshot> {
     let admitted: Vec<&Snapshot> = snapshots.iter().filter(|snapshot| filter.admits(snapshot)).collect();
-    let Choice { snapshot, passed } = last_good(repo, &admitted, &filter.wish).await?;
+    let Choice { snapshot, passed } = last_good(repo, &admitted, wish).await?;
+    if ui.json {
+        ui.json(&PassedOverJson { message_type: "passed_over", passed_over: &passed })?;
+    }
     for over in &passed {
         let time = Moment::parse_from_rfc3339(&over.time).map_or_else(|_| over.time.clone(), |time| time::show(&time));
         let reasons = printable(over.reasons.join("; ").as_bytes());
@@ -240,6 +257,8 @@ pub struct SnapshotJson<'a> {
     /// Why it is not good, if that was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     faults: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    good: Option<bool>,
     #[serde(flatten)]
     snapshot: &'a Snapshot,
 }
@@ -247,12 +266,19 @@ pub struct SnapshotJson<'a> {
 impl<'a> SnapshotJson<'a> {
     /// Of a snapshot.
     pub fn new(snapshot: &'a Snapshot) -> SnapshotJson<'a> {
-        SnapshotJson { id: snapshot.id, short_id: snapshot.brief(), step: snapshot.step(), faults: None, snapshot }
+        SnapshotJson {
+            id: snapshot.id,
+            short_id: snapshot.brief(),
+            step: snapshot.step(),
+            faults: None,
+            good: None,
+            snapshot,
+        }
     }
 
     /// With what keeps it from being good.
     pub fn with_faults(snapshot: &'a Snapshot, faults: Vec<String>) -> SnapshotJson<'a> {
-        SnapshotJson { faults: Some(faults), ..SnapshotJson::new(snapshot) }
+        SnapshotJson { good: Some(faults.is_empty()), faults: Some(faults), ..SnapshotJson::new(snapshot) }
     }
 }
 

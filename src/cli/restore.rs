@@ -1,6 +1,7 @@
 //! `lastgood restore`: puts a snapshot, or a part of it, back.
 
 use super::Global;
+use super::checkpoints::{faults, line};
 use super::exit::{self, Exit, OPENING};
 use super::filter::{FilterArgs, Guess, choose, describe};
 use super::open::open;
@@ -8,6 +9,7 @@ use super::progress::Running;
 use super::restore_report::{machine, words};
 use super::ui::Ui;
 use crate::error::{Error, Kind, Result};
+use crate::flows::last_good::concerned;
 use crate::flows::restore::{Overwrite, RestoreOptions, restore, tensor_patterns};
 use crate::sources::{Selection, SelectionOptions};
 use std::path::{Path, PathBuf};
@@ -119,6 +121,9 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
     let repo = open(global, ui).await?;
     let (snapshot, subtree) = choose(&repo, &args.snapshot, &filter, guess(args), ui).await?;
     ui.note(&format!("{} {}", if args.dry_run { "Would restore" } else { "Restoring" }, describe(&snapshot)));
+    for checkpoint in concerned(&snapshot, &subtree).iter().filter(|checkpoint| !checkpoint.good()) {
+        ui.warn(&format!("{}: {}", line(checkpoint), faults(checkpoint).join("; ")).trim_end_matches([':', ' ']));
+    }
     let options = RestoreOptions {
         snapshot,
         subtree,

@@ -44,13 +44,13 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
         return Err(Error::new(Kind::Usage, "--before-step and --best are for `restore last-good`"));
     }
     let verdicts = repo.verdicts().await?;
-    snapshots.retain(|snapshot| filter.admits(snapshot) && (!args.good || faults(snapshot, &verdicts).is_empty()));
+    snapshots.retain(|snapshot| filter.admits(snapshot) && (!args.good || faults(snapshot, &verdicts, b"").is_empty()));
     if let Some(most) = args.latest {
         snapshots = newest(snapshots, most);
     }
     match ui.json {
         true => {
-            let json = |snapshot| SnapshotJson::with_faults(snapshot, faults(snapshot, &verdicts));
+            let json = |snapshot| SnapshotJson::with_faults(snapshot, faults(snapshot, &verdicts, b""));
             ui.json(&snapshots.iter().map(json).collect::<Vec<_>>())?;
         }
         false => ui.write(listing(&snapshots, &verdicts).as_bytes())?,
@@ -76,7 +76,7 @@ fn newest(snapshots: Vec<Snapshot>, most: u32) -> Vec<Snapshot> {
 /// In one word whether somebody could go on from a snapshot.
 fn state(snapshot: &Snapshot, verdicts: &[Verdict]) -> &'static str {
     let newest = |test: fn(&Checkpoint) -> bool| snapshot.checkpoints.iter().any(|c| c.newest && test(c));
-    match faults(snapshot, verdicts).is_empty() {
+    match faults(snapshot, verdicts, b"").is_empty() {
         true => "good",
         false if snapshot.id.is_some_and(|id| damage(verdicts, &id).is_some()) => "DAMAGED",
         false if newest(|checkpoint| !checkpoint.complete) => "not complete",

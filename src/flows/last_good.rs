@@ -4,7 +4,7 @@
 //! verification found damaged, and of which every chunk is there.
 
 use crate::codec::envelope::Realm;
-use crate::error::{Error, Kind, Problem, Result};
+use crate::error::{Error, Kind, Problem, Result, printable};
 use crate::id::{ChunkId, ObjectId};
 use crate::records::manifest::Entry;
 use crate::records::snapshot::{Checkpoint, Snapshot};
@@ -23,6 +23,8 @@ pub struct Wish {
     pub before_step: Option<u64>,
     /// Not the newest, but the one with the best value of a metric.
     pub best: Option<Best>,
+    /// Only what is at or below this path, as a manifest writes it, has to be good; empty: everything.
+    pub path: Vec<u8>,
 }
 
 /// A metric, and which of its values is best.
@@ -55,12 +57,15 @@ pub struct Choice {
 }
 
 /// Why a snapshot is not good, as far as its own record and the verdicts tell; nothing if it is.
-pub fn faults(snapshot: &Snapshot, verdicts: &[Verdict]) -> Vec<String> {
+///
+/// What counts are the newest checkpoints below `path`, and one that `path` names itself or is in, be it the newest or not.
+pub fn faults(snapshot: &Snapshot, verdicts: &[Verdict], path: &[u8]) -> Vec<String> {
     let mut faults = Vec::new();
     if let Some(found) = snapshot.id.and_then(|id| damage(verdicts, &id)) {
         faults.push(format!("a verification found {} of its files damaged ({})", found.files, found.object));
     }
-    for checkpoint in snapshot.checkpoints.iter().filter(|checkpoint| checkpoint.newest) {
+    let concerned = concerned(snapshot, path);
+    for checkpoint in &concerned {
         if !checkpoint.complete {
             let first = checkpoint.faults.first().map_or("not complete", String::as_str);
             let more = checkpoint.faults.len().saturating_sub(1);
@@ -71,16 +76,27 @@ pub fn faults(snapshot: &Snapshot, verdicts: &[Verdict]) -> Vec<String> {
             faults.push(format!("{} has {} numbers that are NaN or infinite", checkpoint.path, checkpoint.not_finite));
         }
     }
-    let matters = |problem: &&Problem| {
-        let newest: Vec<&Checkpoint> = snapshot.checkpoints.iter().filter(|checkpoint| checkpoint.newest).collect();
-        newest.is_empty() || newest.iter().any(|checkpoint| is_below(&problem.item, &checkpoint.path))
+    let top = printable(&[b"/", path].concat());
+    let matters = |problem: &&Problem| match concerned.is_empty() {
+        true => path.is_empty() || is_below(&problem.item, &top),
+        false => concerned.iter().any(|checkpoint| is_below(&problem.item, &checkpoint.path)),
     };
-    let concerned = snapshot.problems.iter().filter(matters);
-    faults.extend(concerned.take(3).map(|problem| format!("{}: {}", problem.item, problem.message)));
+    let problems = snapshot.problems.iter().filter(matters);
+    faults.extend(problems.take(3).map(|problem| format!("{}: {}", problem.item, problem.message)));
     if snapshot.problem_count > snapshot.problems.len() as u64 {
         faults.push(format!("it had {} problems, more than are recorded", snapshot.problem_count));
     }
     faults
+}
+
+/// The checkpoints that count for what is at or below `path`.
+pub fn concerned<'a>(snapshot: &'a Snapshot, path: &[u8]) -> Vec<&'a Checkpoint> {
+    let top = printable(&[b"/", path].concat());
+    let counts = |checkpoint: &&Checkpoint| match path.is_empty() {
+        true => checkpoint.newest,
+        false => checkpoint.newest && is_below(&checkpoint.path, &top) || is_below(&top, &checkpoint.path),
+    };
+    snapshot.checkpoints.iter().filter(counts).collect()
 }
 
 fn is_below(item: &str, path: &str) -> bool {
@@ -93,7 +109,7 @@ pub async fn last_good(repo: &Arc<Repository>, snapshots: &[&Snapshot], wish: &W
     let index = Arc::new(repo.load_index(false).await?.index);
     let mut passed = Vec::new();
     for snapshot in in_order(snapshots, wish) {
-        let mut reasons = faults(snapshot, &verdicts);
+        let mut reasons = faults(snapshot, &verdicts, &wish.path);
         if let Some(limit) = wish.before_step {
             match snapshot.step() {
                 Some(step) if step < limit => {}
@@ -102,7 +118,7 @@ pub async fn last_good(repo: &Arc<Repository>, snapshots: &[&Snapshot], wish: &W
             }
         }
         if reasons.is_empty() {
-            reasons.extend(missing(repo, &index, snapshot).await?);
+            reasons.extend(missing(repo, &index, snapshot, &wish.path).await?);
         }
         match reasons.is_empty() {
             true => return Ok(Choice { snapshot: snapshot.clone(), passed }),
@@ -131,7 +147,12 @@ fn in_order<'a>(snapshots: &[&'a Snapshot], wish: &Wish) -> Vec<&'a Snapshot> {
 }
 
 /// What of a snapshot the repository does not have any more.
-async fn missing(repo: &Arc<Repository>, index: &Arc<Index>, snapshot: &Snapshot) -> Result<Option<String>> {
+async fn missing(
+    repo: &Arc<Repository>,
+    index: &Arc<Index>,
+    snapshot: &Snapshot,
+    path: &[u8],
+) -> Result<Option<String>> {
     let judged = |e: Error| match e.kind {
         Kind::Damaged | Kind::Missing => Ok(Some(e.what)),
         _ => Err(e),
@@ -140,6 +161,13 @@ async fn missing(repo: &Arc<Repository>, index: &Arc<Index>, snapshot: &Snapshot
         Ok(manifest) => manifest,
         Err(e) => return judged(e),
     };
+    if !path.is_empty() {
+        match manifest.entry(path).await {
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(Some(format!("it has no {}", printable(&[b"/", path].concat())))),
+            Err(e) => return judged(e),
+        }
+    }
     let mut pages = Box::pin(manifest.stream(b""));
     while let Some(page) = pages.next().await {
         let entries: Vec<Entry> = match page {
@@ -152,7 +180,7 @@ async fn missing(repo: &Arc<Repository>, index: &Arc<Index>, snapshot: &Snapshot
                 Err(e) => return judged(e),
             };
             if chunks.iter().any(|id| index.find(Realm::Data, id).is_none()) {
-                let path = crate::error::printable(&[b"/", &entry.path[..]].concat());
+                let path = printable(&[b"/", &entry.path[..]].concat());
                 return Ok(Some(format!("{path} has lost a part in the repository")));
             }
         }
@@ -209,24 +237,32 @@ mod tests {
     fn only_what_concerns_the_newest_checkpoints_counts() {
         let open =
             Checkpoint { complete: false, faults: vec!["x is missing".into(), "y".into()], ..checkpoint(5, true) };
-        assert!(faults(&snapshot(1, vec![checkpoint(5, true)]), &[]).is_empty());
+        assert!(faults(&snapshot(1, vec![checkpoint(5, true)]), &[], b"").is_empty());
         assert_eq!(
-            faults(&snapshot(1, vec![open.clone()]), &[]),
+            faults(&snapshot(1, vec![open.clone()]), &[], b""),
             ["/a/checkpoint-5 is not complete: x is missing (and 1 more)"]
         );
         let old = Checkpoint { newest: false, ..open };
-        assert!(faults(&snapshot(1, vec![old, checkpoint(6, true)]), &[]).is_empty());
+        assert!(faults(&snapshot(1, vec![old, checkpoint(6, true)]), &[], b"").is_empty());
+        // Who names an older one wants that one to be good.
+        let older = Checkpoint { not_finite: 1, ..checkpoint(5, false) };
+        let both = snapshot(1, vec![older, checkpoint(6, true)]);
+        let of = |path: &str| faults(&both, &[], path.as_bytes()).len();
+        assert_eq!(
+            (of(""), of("a"), of("a/checkpoint-5"), of("a/checkpoint-5/x"), of("a/checkpoint-6")),
+            (0, 0, 1, 1, 0)
+        );
         let nan = Checkpoint { not_finite: 3, ..checkpoint(5, true) };
-        assert_eq!(faults(&snapshot(1, vec![nan]), &[]).len(), 1);
+        assert_eq!(faults(&snapshot(1, vec![nan]), &[], b"").len(), 1);
         let problem = |item: &str| Problem::new(Trouble::Unreadable, item, "denied");
         let with = |checkpoints, item| Snapshot {
             problems: vec![problem(item)],
             problem_count: 1,
             ..snapshot(1, checkpoints)
         };
-        assert!(faults(&with(vec![checkpoint(5, true)], "/a/log"), &[]).is_empty());
-        assert_eq!(faults(&with(vec![checkpoint(5, true)], "/a/checkpoint-5/x"), &[]).len(), 1);
-        assert_eq!(faults(&with(vec![], "/a/log"), &[]).len(), 1);
+        assert!(faults(&with(vec![checkpoint(5, true)], "/a/log"), &[], b"").is_empty());
+        assert_eq!(faults(&with(vec![checkpoint(5, true)], "/a/checkpoint-5/x"), &[], b"").len(), 1);
+        assert_eq!(faults(&with(vec![], "/a/log"), &[], b"").len(), 1);
     }
 
     #[test]
@@ -234,7 +270,7 @@ mod tests {
         let all = [snapshot(1, vec![checkpoint(7, true)]), snapshot(2, vec![checkpoint(9, true)]), snapshot(3, vec![])];
         let all: Vec<&Snapshot> = all.iter().collect();
         let order = |greatest| {
-            let wish = Wish { best: Some(Best { metric: "eval_loss".into(), greatest }), before_step: None };
+            let wish = Wish { best: Some(Best { metric: "eval_loss".into(), greatest }), ..Wish::default() };
             in_order(&all, &wish).iter().map(|s| s.step().unwrap()).collect::<Vec<_>>()
         };
         assert_eq!((order(false), order(true)), (vec![9, 7], vec![7, 9]));
@@ -245,7 +281,7 @@ mod tests {
     #[test]
     fn an_error_says_what_could_be_done() {
         let one = snapshot(1, vec![checkpoint(500, false), checkpoint(1000, false), checkpoint(1500, true)]);
-        let e = nothing(&[&one], &Wish { before_step: Some(1200), best: None }, &[]);
+        let e = nothing(&[&one], &Wish { before_step: Some(1200), ..Wish::default() }, &[]);
         assert!(e.hint.unwrap().ends_with("restore 01010101:a/checkpoint-1000"));
         assert_eq!(e.what, "None of 1 snapshots is good and of a step before 1200");
     }

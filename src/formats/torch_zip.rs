@@ -30,9 +30,12 @@ impl Format for TorchZip {
         let weights = name.starts_with(b"pytorch_model") || name.starts_with(b"adapter_model");
         // Texts have these names too: a translation to Portuguese, and paths of Python.
         let binary = zip::starts(head) || head.starts_with(b"\x80") || head.iter().take(4).all(|byte| *byte == 0);
+        let state = [&b"optimizer.pt"[..], b"scheduler.pt", b"scaler.pt", b"training_args.bin"].contains(&name)
+            || name.starts_with(b"rng_state") && name.ends_with(b".pth");
         let unwritten = !head.is_empty() && head.iter().all(|byte| *byte == 0);
         binary && ends(&[".pt", ".pth"])
             || weights && ends(&[".bin"])
+            || state
             || unwritten && ends(&[".ckpt"])
             || zip::starts(head) && ends(&[".bin", ".ckpt"])
             || zip::first_name(head).ends_with(b"/data.pkl")
@@ -45,7 +48,7 @@ impl Format for TorchZip {
             [] | [b'P'] => return broken("it is empty or cut short"),
             [0, 0, 0, 0] => return broken("it starts with zeros: its beginning was never written"),
             [0x80, ..] => return unknown("it is a torch file of before 1.6, or a plain pickle"),
-            _ => return unknown("it is no torch file of a known kind"),
+            _ => return broken("it is no torch file"),
         }
         let archive = zip::open_whole(file)?;
         Ok(Layout { tensors: tensors(file, &archive)? })

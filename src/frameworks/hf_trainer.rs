@@ -86,6 +86,12 @@ fn check_parts(place: Place<'_>, faults: &mut Vec<String>, counts: fn(Place<'_>)
     if !weights && !place.all().iter().any(|seen| data(names::last(&seen.path))) {
         faults.push("no file of a model is there".into());
     }
+    // The three are saved together, or none of them is. Sharded optimizers have directories of their own.
+    let resumes = place.has(b"scheduler.pt") || place.files().keys().any(|name| name.starts_with(b"rng_state"));
+    let optimizer = |name: &[u8]| name.starts_with(b"optimizer") || names::family(name).starts_with(b"global_step#");
+    if resumes && !place.all().iter().any(|seen| seen.path[place.path().len()..].split(|c| *c == b'/').any(optimizer)) {
+        faults.push("optimizer.pt is missing: it is saved together with the scheduler and the random state".into());
+    }
     for pattern in ["rng_state_#.pth", "random_states_#.pkl"] {
         let found = ranks::found(place.files().keys().copied(), pattern);
         ranks::tell(faults, pattern, &ranks::missing(&found));
@@ -183,9 +189,18 @@ mod tests {
         let more = [one("trainer_state.json"), one("model.safetensors"), one("model.safetensors.tmp")];
         damaged(&seen, "run/checkpoint-1000", &[("cut", &more[0]), ("break", &more[1]), ("add", &more[2])]);
         damaged(&seen, "run/tmp-checkpoint-1500", &[("add", "run/tmp-checkpoint-1500/config.json")]);
-        let ranks = ["model.safetensors", "rng_state_0.pth", "rng_state_2.pth"];
+        let ranks = ["optimizer.pt", "model.safetensors", "rng_state_0.pth", "rng_state_2.pth"];
         assert_eq!(faults(checkpoint(3, &ranks)), ["run/checkpoint-3: rng_state_1.pth is missing"]);
-        assert_eq!(faults(checkpoint(3, &ranks[..2])), ["run/checkpoint-3: rng_state_1.pth is missing"]);
+        assert_eq!(faults(checkpoint(3, &ranks[..3])), ["run/checkpoint-3: rng_state_1.pth is missing"]);
+    }
+
+    /// Also when there is no other checkpoint to compare with.
+    #[test]
+    fn an_optimizer_is_missed_beside_what_is_saved_with_it() {
+        let alone = |parts: &[&str]| faults(checkpoint(3, parts)).len();
+        assert_eq!(alone(&["model.safetensors", "scheduler.pt", "rng_state.pth"]), 1);
+        assert_eq!(alone(&["model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth"]), 0);
+        assert_eq!(alone(&["model.safetensors"]), 0);
     }
 
     #[test]

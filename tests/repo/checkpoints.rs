@@ -86,11 +86,11 @@ async fn last_good_passes_over_what_is_not_good_and_says_why() {
     checkpoint(&scene.run, 30, &numbers(30));
     let newest = scene.backup().await;
     assert_eq!(scene.last_good(&Wish::default()).await.unwrap().snapshot.id, newest.id);
-    let before = Wish { before_step: Some(30), best: None };
+    let before = Wish { before_step: Some(30), ..Wish::default() };
     assert_eq!(scene.last_good(&before).await.unwrap().snapshot.id, good.id);
-    let worst = Wish { before_step: None, best: Some(Best { metric: "eval_loss".into(), greatest: true }) };
+    let worst = Wish { best: Some(Best { metric: "eval_loss".into(), greatest: true }), ..Wish::default() };
     assert_eq!(scene.last_good(&worst).await.unwrap().snapshot.id, good.id);
-    let none = Wish { before_step: Some(10), best: None };
+    let none = Wish { before_step: Some(10), ..Wish::default() };
     assert_eq!(scene.last_good(&none).await.unwrap_err().kind, Kind::NoMatch);
 }
 
