@@ -2,7 +2,7 @@
 
 use super::Global;
 use super::backup_report::{machine, words};
-use super::checkpoints::{faults, line};
+use super::checkpoints::warning;
 use super::exit::{self, Exit, OPENING};
 use super::init::Initialized;
 use super::open::{hostname, open, open_or_create, username};
@@ -227,7 +227,7 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
     }
     if ui.quiet && !ui.json {
         for checkpoint in report.checkpoints.iter().filter(|checkpoint| checkpoint.newest && !checkpoint.good()) {
-            ui.warn(&format!("{}: {}", line(checkpoint), faults(checkpoint).join("; ")).trim_end_matches([':', ' ']));
+            ui.warn(&warning(checkpoint));
         }
     }
     ui.report(&machine(&report, args.dry_run, took), || words(&report, options.time, args.dry_run, took))?;

@@ -50,6 +50,12 @@ pub fn line(checkpoint: &Checkpoint) -> String {
     format!("{} ({}{step}): {state}", checkpoint.path, checkpoint.framework)
 }
 
+/// What is wrong with a checkpoint that is not good, on one line.
+pub fn warning(checkpoint: &Checkpoint) -> String {
+    let faults = faults(checkpoint).join("; ");
+    if faults.is_empty() { line(checkpoint) } else { format!("{}: {faults}", line(checkpoint)) }
+}
+
 /// Why it is not complete, as far as is of use on a screen.
 pub fn faults(checkpoint: &Checkpoint) -> Vec<String> {
     let mut faults: Vec<String> = checkpoint.faults.iter().take(FAULTS).cloned().collect();

@@ -1,7 +1,7 @@
 //! `lastgood restore`: puts a snapshot, or a part of it, back.
 
 use super::Global;
-use super::checkpoints::{faults, line};
+use super::checkpoints::warning;
 use super::exit::{self, Exit, OPENING};
 use super::filter::{FilterArgs, Guess, choose, describe};
 use super::open::open;
@@ -122,7 +122,7 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
     let (snapshot, subtree) = choose(&repo, &args.snapshot, &filter, guess(args), ui).await?;
     ui.note(&format!("{} {}", if args.dry_run { "Would restore" } else { "Restoring" }, describe(&snapshot)));
     for checkpoint in concerned(&snapshot, &subtree).iter().filter(|checkpoint| !checkpoint.good()) {
-        ui.warn(&format!("{}: {}", line(checkpoint), faults(checkpoint).join("; ")).trim_end_matches([':', ' ']));
+        ui.warn(&warning(checkpoint));
     }
     let options = RestoreOptions {
         snapshot,
@@ -142,6 +142,9 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
     let report = restore(&repo, &options, running.progress()).await?;
     let took = running.elapsed();
     drop(running);
+    if report.total_files == 0 && report.total_entries > 0 && args.tensors.is_empty() && !args.flat {
+        ui.note("Only directories and links were restored; --flat puts files where the snapshot has links to them");
+    }
     let named = args.dry_run || ui.verbose;
     ui.report(&machine(&report, &options, named, took), || words(&report, &options, named, took))?;
     Ok(Exit::of_problems(&report.problems))
