@@ -160,6 +160,14 @@ pub async fn choose(
     Ok((found, selector.path))
 }
 
+/// Says that results of verifications cannot be read.
+pub fn warn_of(unread: &[String], ui: &Ui) {
+    if let Some(first) = unread.first() {
+        let more = if unread.len() > 1 { format!(" and {} more", unread.len() - 1) } else { String::new() };
+        ui.warn(&format!("{first}{more} cannot be read, and may tell of damage: run `lastgood verify --read-data`"));
+    }
+}
+
 /// The newer snapshots that are not good, for machines.
 #[derive(Serialize)]
 struct PassedOverJson<'a> {
@@ -176,7 +184,8 @@ async fn good(
     ui: &Ui,
 ) -> Result<Snapshot> {
     let admitted: Vec<&Snapshot> = snapshots.iter().filter(|snapshot| filter.admits(snapshot)).collect();
-    let Choice { snapshot, passed } = last_good(repo, &admitted, wish).await?;
+    let Choice { snapshot, passed, unread } = last_good(repo, &admitted, wish).await?;
+    warn_of(&unread, ui);
     if ui.json {
         ui.json(&PassedOverJson { message_type: "passed_over", passed_over: &passed })?;
     }

@@ -2,7 +2,7 @@
 
 use super::Global;
 use super::exit::{self, Exit, OPENING};
-use super::filter::{FilterArgs, SnapshotJson, all};
+use super::filter::{FilterArgs, SnapshotJson, all, warn_of};
 use super::open::open;
 use super::size::{count, show};
 use super::table::{Side, Table};
@@ -43,7 +43,8 @@ pub async fn run(args: &Args, global: &Global, ui: &Ui) -> Result<Exit> {
     if filter.wish != Wish::default() {
         return Err(Error::new(Kind::Usage, "--before-step and --best are for `restore last-good`"));
     }
-    let verdicts = repo.verdicts().await?;
+    let (verdicts, unread) = repo.verdicts().await?;
+    warn_of(&unread, ui);
     snapshots.retain(|snapshot| filter.admits(snapshot) && (!args.good || faults(snapshot, &verdicts, b"").is_empty()));
     if let Some(most) = args.latest {
         snapshots = newest(snapshots, most);

@@ -58,7 +58,11 @@ impl Gate {
             return;
         }
         let broken = format.and_then(|format| format.broken.clone());
+        let wanted = wants_content(entry);
         let content = content.filter(|content| self.kept + content.len() <= CONTENTS);
+        // What nobody has looked at is not to be called complete.
+        let unread = wanted && content.is_none() && entry.fault.is_none();
+        let unread = unread.then(|| "it was not looked at: too many such files, or it could not be read".to_owned());
         self.kept += content.as_ref().map_or(0, Vec::len);
         self.seen.push(Seen {
             path: entry.path.clone(),
@@ -66,7 +70,7 @@ impl Gate {
             size: entry.size,
             mtime: entry.mtime.seconds,
             link: (entry.kind == FileKind::Symlink).then(|| entry.link_target.clone()),
-            broken: broken.or_else(|| entry.fault.as_ref().map(|fault| fault.reason.clone())),
+            broken: broken.or_else(|| entry.fault.as_ref().map(|fault| fault.reason.clone())).or(unread),
             content,
         });
     }

@@ -54,6 +54,8 @@ pub struct Choice {
     pub snapshot: Snapshot,
     /// Newer ones that are not good, newest first.
     pub passed: Vec<PassedOver>,
+    /// Verdicts of verifications that cannot be read: they may have told of damage.
+    pub unread: Vec<String>,
 }
 
 /// Why a snapshot is not good, as far as its own record and the verdicts tell; nothing if it is.
@@ -105,7 +107,7 @@ fn is_below(item: &str, path: &str) -> bool {
 
 /// Finds the last good one among `snapshots`, oldest first.
 pub async fn last_good(repo: &Arc<Repository>, snapshots: &[&Snapshot], wish: &Wish) -> Result<Choice> {
-    let verdicts = repo.verdicts().await?;
+    let (verdicts, unread) = repo.verdicts().await?;
     let index = Arc::new(repo.load_index(false).await?.index);
     let mut passed = Vec::new();
     for snapshot in in_order(snapshots, wish) {
@@ -117,11 +119,18 @@ pub async fn last_good(repo: &Arc<Repository>, snapshots: &[&Snapshot], wish: &W
                 None => reasons.push("it has no step".into()),
             }
         }
+        // A source that was not mounted, or is empty by now.
+        let same = |other: &&&Snapshot| other.same_series(&snapshot.hostname, &snapshot.label);
+        if concerned(snapshot, &wish.path).is_empty()
+            && snapshots.iter().filter(same).any(|other| !concerned(other, &wish.path).is_empty())
+        {
+            reasons.push("it has no checkpoint, and others of its host and label have".into());
+        }
         if reasons.is_empty() {
             reasons.extend(missing(repo, &index, snapshot, &wish.path).await?);
         }
         match reasons.is_empty() {
-            true => return Ok(Choice { snapshot: snapshot.clone(), passed }),
+            true => return Ok(Choice { snapshot: snapshot.clone(), passed, unread }),
             false => passed.extend(snapshot.id.map(|id| {
                 let time = snapshot.time.to_rfc3339();
                 PassedOver { snapshot: id, time, reasons }

@@ -9,6 +9,7 @@ use crate::records::model::{FileFormat, TensorRecord, kind};
 use crate::spec::PIECE_LEAST;
 use crate::tensor::Tensor;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Small tensors that lie within this many bytes of one another are read together when their numbers are counted.
 const TOGETHER: u64 = 1 << 20;
@@ -28,6 +29,8 @@ pub(super) struct Look {
     /// How it is cut.
     pub plan: Plan,
     seen: Mutex<Vec<Seen>>,
+    /// Some numbers could not be looked at, so nobody may call them finite.
+    uncounted: AtomicBool,
 }
 
 impl Look {
@@ -75,8 +78,8 @@ impl Look {
                 let len = (last - tensor.offset).min(TOGETHER.max(tensor.len).min(64 * TOGETHER));
                 from = tensor.offset;
                 bytes.resize(len as usize, 0);
-                // The file changed: it will be read again, or is recorded as unstable.
                 if read(from, &mut bytes).is_err() {
+                    self.uncounted.store(true, Ordering::Relaxed);
                     return;
                 }
             }
@@ -122,7 +125,10 @@ impl Look {
         let bad = |r: &TensorRecord| if r.shape.is_empty() && r.nan == 0 { 0 } else { r.nan + r.infinite };
         Some(FileFormat {
             name: self.format?.to_owned(),
-            broken: self.broken.clone(),
+            broken: self.broken.clone().or_else(|| {
+                let uncounted = self.uncounted.load(Ordering::Relaxed);
+                uncounted.then(|| "its numbers could not be read a second time".to_owned())
+            }),
             tensors: records.len() as u64,
             details,
             not_finite: sum(bad),

@@ -13,6 +13,9 @@ pub struct Verdict {
     pub hostname: String,
     /// Whether every chunk was opened, decoded and hashed; otherwise only what it lists is known.
     pub read_data: bool,
+    /// Earlier verdicts that this one makes up for: those that were known when a verification of all data began.
+    #[serde(default)]
+    pub replaces: Vec<ObjectId>,
     /// Snapshots that lost something.
     pub damaged: Vec<DamagedSnapshot>,
     /// What wrote it.
@@ -47,16 +50,12 @@ impl Verdict {
     }
 }
 
-/// What the newest verdicts say of a snapshot; `verdicts` are sorted, newest first. A verification of all data that does not
-/// list it makes up for older ones that do.
+/// What the verdicts say of a snapshot. A verdict that another one replaces counts no more; clocks do not matter.
 pub fn damage<'a>(verdicts: &'a [Verdict], snapshot: &Id) -> Option<&'a DamagedSnapshot> {
-    for verdict in verdicts {
-        let listed = verdict.damaged.iter().find(|damaged| damaged.snapshot == *snapshot);
-        if listed.is_some() || verdict.read_data {
-            return listed;
-        }
-    }
-    None
+    let replaced = |id: &ObjectId| verdicts.iter().any(|other| other.id != Some(*id) && other.replaces.contains(id));
+    let counts = |verdict: &&Verdict| verdict.id.is_none_or(|id| !replaced(&id));
+    let mut listed = verdicts.iter().filter(counts).flat_map(|verdict| &verdict.damaged);
+    listed.find(|damaged| damaged.snapshot == *snapshot)
 }
 
 #[cfg(test)]
@@ -64,25 +63,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_verification_makes_up_for_older_damage() {
-        let verdict = |read_data, damaged: &[u8]| Verdict {
+    fn a_verdict_counts_until_one_that_knew_it_replaces_it() {
+        let verdict = |id: u8, replaces: &[u8], damaged: &[u8]| Verdict {
             time: DateTime::default(),
             hostname: "h".into(),
-            read_data,
+            read_data: true,
+            replaces: replaces.iter().map(|n| Id([*n; 32])).collect(),
             damaged: damaged
                 .iter()
                 .map(|n| DamagedSnapshot { snapshot: Id([*n; 32]), files: 1, object: "packs/x".into() })
                 .collect(),
             program_version: "x".into(),
-            id: None,
+            id: Some(Id([id; 32])),
         };
         let is = |verdicts: &[Verdict], n: u8| damage(verdicts, &Id([n; 32])).is_some();
-        let old = verdict(true, &[1, 2]);
-        let one = std::slice::from_ref(&old);
-        assert!(is(one, 1) && !is(one, 3));
-        assert!(is(&[verdict(false, &[]), old.clone()], 1), "a look at the structure says nothing of the data");
-        assert!(!is(&[verdict(true, &[2]), old.clone()], 1) && is(&[verdict(true, &[2]), old], 2));
-        let bytes = verdict(true, &[4]).to_bytes().unwrap();
-        assert_eq!(Verdict::from_bytes(&bytes, Id([5; 32])).unwrap().damaged.len(), 1);
+        let old = verdict(1, &[], &[1, 2]);
+        assert!(is(std::slice::from_ref(&old), 1) && !is(std::slice::from_ref(&old), 3));
+        assert!(is(&[verdict(2, &[], &[]), old.clone()], 1), "one that did not know of it says nothing");
+        for order in [false, true] {
+            let mut both = vec![verdict(2, &[1], &[2]), old.clone()];
+            if order {
+                both.reverse();
+            }
+            assert!(!is(&both, 1) && is(&both, 2));
+        }
+        let bytes = verdict(4, &[3], &[4]).to_bytes().unwrap();
+        assert_eq!(Verdict::from_bytes(&bytes, Id([4; 32])).unwrap(), verdict(4, &[3], &[4]));
     }
 }

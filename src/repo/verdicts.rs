@@ -9,28 +9,26 @@ use crate::records::verdict::Verdict;
 use crate::spec::{OBJECT_MAX, ObjectType, VERDICTS};
 use futures::{StreamExt, stream};
 
-/// So many of the newest are read: one of them is of all data, or nobody verifies often enough for older ones to count.
-const NEWEST: usize = 200;
-
 impl Repository {
-    /// The newest verdicts, newest first. One that does not open counts for nothing: it only could have told of damage, which
-    /// the next verification tells again.
-    pub async fn verdicts(&self) -> Result<Vec<Verdict>> {
-        let mut listed = self.store().list(VERDICTS).await?;
-        listed.sort_by(|a, b| b.name.cmp(&a.name));
-        listed.truncate(NEWEST);
-        let read = stream::iter(listed).map(|listed| async move { self.read_verdict(&listed.name).await });
-        let results: Vec<Result<Verdict>> = read.buffered(FETCHES).collect().await;
-        let mut verdicts = Vec::new();
-        for result in results {
+    /// All verdicts, newest first, and the names of those that cannot be read: they may have told of damage.
+    pub async fn verdicts(&self) -> Result<(Vec<Verdict>, Vec<String>)> {
+        let listed = self.store().list(VERDICTS).await?;
+        let read = stream::iter(listed).map(|listed| async move {
+            let verdict = self.read_verdict(&listed.name).await;
+            (listed.name, verdict)
+        });
+        let results: Vec<(String, Result<Verdict>)> = read.buffered(FETCHES).collect().await;
+        let (mut verdicts, mut lost) = (Vec::new(), Vec::new());
+        for (name, result) in results {
             match result {
                 Ok(verdict) => verdicts.push(verdict),
-                Err(e) if matches!(e.kind, Kind::Damaged | Kind::Missing) => {}
+                Err(e) if e.kind == Kind::Missing => {}
+                Err(e) if matches!(e.kind, Kind::Damaged | Kind::Unsupported) => lost.push(name),
                 Err(e) => return Err(e),
             }
         }
         verdicts.sort_by_key(|verdict| std::cmp::Reverse(verdict.time));
-        Ok(verdicts)
+        Ok((verdicts, lost))
     }
 
     async fn read_verdict(&self, name: &str) -> Result<Verdict> {

@@ -29,28 +29,46 @@ pub fn list(dir: &Directory) -> Result<Vec<(Vec<u8>, FileKind)>> {
     Ok(names)
 }
 
-/// What the name of a file that was moved aside ends in.
-const ASIDE: &[u8] = b".before-restore";
+/// What the name of a file that was moved aside ends in, and how many such names are tried.
+const ASIDE: &str = ".before-restore";
+const ASIDES: usize = 9;
 
-/// Gives a regular file another name beside its own until what replaces it is whole; anything else stays.
-pub fn move_aside(dir: &Directory, name: &[u8]) -> Result<()> {
+/// Gives a regular file another name beside its own until what replaces it is whole, and tells that name; anything else
+/// stays. Nothing is overwritten: what has such a name already, perhaps from a restore that was killed, is kept.
+pub fn move_aside(dir: &Directory, name: &[u8]) -> Result<Option<Vec<u8>>> {
     dir.check(name)?;
     if existing(dir, name)?.is_none_or(|found| found.kind != FileKind::File) {
-        return Ok(());
+        return Ok(None);
     }
-    let aside = [name, ASIDE].concat();
-    dir.check(&aside)?;
-    rustix::fs::renameat(dir, name, dir, &aside[..]).map_err(|errno| dir.error(name, "cannot move it aside", errno))
+    let failed = |errno| dir.error(name, "cannot move it aside", errno);
+    for number in 1..=ASIDES {
+        let ending = if number == 1 { ASIDE.to_owned() } else { format!("{ASIDE}-{number}") };
+        let aside = [name, ending.as_bytes()].concat();
+        dir.check(&aside)?;
+        if existing(dir, &aside)?.is_some() {
+            continue;
+        }
+        #[cfg(target_os = "linux")]
+        match rustix::fs::renameat_with(dir, name, dir, &aside[..], rustix::fs::RenameFlags::NOREPLACE) {
+            Ok(()) => return Ok(Some(aside)),
+            Err(Errno::EXIST) => continue,
+            // Not every file system has it; it was looked for just above.
+            Err(Errno::INVAL | Errno::NOSYS) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
+        rustix::fs::renameat(dir, name, dir, &aside[..]).map_err(failed)?;
+        return Ok(Some(aside));
+    }
+    Err(failed(Errno::EXIST))
 }
 
-/// Removes what [`move_aside`] kept, if the name has a file again.
-pub fn drop_aside(dir: &Directory, name: &[u8]) -> Result<()> {
-    let aside = [name, ASIDE].concat();
-    let is_file = |name: &[u8]| Ok(existing(dir, name)?.is_some_and(|found| found.kind == FileKind::File));
-    if is_file(&aside)? && is_file(name)? {
-        unlink(dir, &aside, AtFlags::empty())?;
+/// Removes what was moved aside, if the name has a file again; tells whether it is gone.
+pub fn drop_aside(dir: &Directory, name: &[u8], aside: &[u8]) -> Result<bool> {
+    let stands = existing(dir, name)?.is_some_and(|found| found.kind == FileKind::File);
+    if stands {
+        unlink(dir, aside, AtFlags::empty())?;
     }
-    Ok(())
+    Ok(stands)
 }
 
 /// Removes something and, if it is a directory, all below it; returns how many names are gone. What is mounted there

@@ -78,7 +78,7 @@ async fn last_good_passes_over_what_is_not_good_and_says_why() {
     let open = checkpoint(&scene.run, 30, &numbers(30));
     fs::remove_file(open.join("trainer_state.json")).unwrap();
     scene.backup().await;
-    let Choice { snapshot, passed } = scene.last_good(&Wish::default()).await.unwrap();
+    let Choice { snapshot, passed, .. } = scene.last_good(&Wish::default()).await.unwrap();
     assert_eq!((snapshot.id, passed.len()), (good.id, 2));
     assert!(passed[0].reasons[0].contains("trainer_state.json"), "{passed:?}");
     assert!(passed[1].reasons[0].contains("NaN"), "{passed:?}");
@@ -143,7 +143,7 @@ async fn a_damaged_snapshot_is_not_good_until_it_is_whole_again() {
         hit |= touched;
         match scene.last_good(&Wish::default()).await {
             Ok(Choice { snapshot, .. }) if !touched => assert_eq!(snapshot.id, newest, "{name}"),
-            Ok(Choice { snapshot, passed }) => {
+            Ok(Choice { snapshot, passed, .. }) => {
                 assert!(snapshot.id != newest && passed[0].reasons[0].contains("verification"), "{name}: {passed:?}");
             }
             Err(e) => assert!(touched && e.kind == Kind::NoMatch, "{name}: {}", words(&e)),
@@ -174,7 +174,12 @@ async fn markers_stand_aside_while_files_change() {
     assert_eq!(e.kind, Kind::Interrupted);
     assert!(!there.join("trainer_state.json").exists());
     assert_eq!(fs::read(there.join("trainer_state.json.before-restore")).unwrap(), b"later");
+    let lists = RestoreOptions { delete: true, ..options.clone() };
+    fs::write(there.join("trainer_state.json"), "mine").unwrap();
     restore(&scene.repo, &options).await.unwrap();
+    // What was there before a restore that was killed is the user's; what this one moved aside is gone.
+    assert_eq!(fs::read(there.join("trainer_state.json.before-restore")).unwrap(), b"later");
+    restore(&scene.repo, &lists).await.unwrap();
     assert_eq!(tree::read(&scene.run), tree::read(&target));
     assert!(dir.exists());
 }

@@ -24,6 +24,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio::runtime::Handle;
 
+/// Pieces of one tensor that are remembered: 1 TiB of f32. A sparse file may claim far more.
+const PIECES_MAX: u32 = 1 << 20;
 /// So many earlier files are compared with a new one.
 const CANDIDATES: usize = 4;
 /// So many of them only because they are of the same architecture, of this run and of the last snapshot each.
@@ -254,7 +256,7 @@ impl Bases {
         let file = self.file(path);
         let mut keys: HashMap<u32, Vec<Option<Key>>> = HashMap::new();
         for (id, place) in ids.iter().filter_map(|(id, place)| Some((*id, (*place)?))) {
-            let Some(tensor) = look.tensor(place).filter(|_| place.whole) else { continue };
+            let Some(tensor) = look.tensor(place).filter(|_| place.whole && place.piece < PIECES_MAX) else { continue };
             let offset = tensor.offset + u64::from(place.piece) * piece_len(tensor.dtype);
             let of_tensor = keys.entry(place.tensor).or_default();
             of_tensor.resize(of_tensor.len().max(place.piece as usize + 1), None);

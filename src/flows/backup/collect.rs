@@ -5,6 +5,7 @@ use super::run::Run;
 use crate::codec::coding::Hint;
 use crate::codec::envelope::Realm;
 use crate::error::{Error, Problem, Result};
+use crate::flows::gate::{content as content_of, wants_content};
 use crate::id::Id;
 use crate::progress::Step;
 use crate::records::manifest::{Entry, FileKind, LeftOut};
@@ -134,7 +135,7 @@ pub(super) struct Collector<'a> {
     pages: PageBuilder,
     refs: Vec<PageRef>,
     /// The first of each group of hard links; later ones take their content from it.
-    links: HashMap<u64, Entry>,
+    links: HashMap<u64, (Entry, Option<Vec<u8>>)>,
     models: Vec<ModelRef>,
     gate: Gate,
     summary: Summary,
@@ -201,21 +202,24 @@ impl<'a> Collector<'a> {
         Ok(Collected { tree, models, checkpoints, summary, problems, problem_count })
     }
 
-    fn take(&mut self, done: Done) -> Result<()> {
-        for problem in done.problems {
+    fn take(&mut self, mut done: Done) -> Result<()> {
+        for problem in std::mem::take(&mut done.problems) {
             self.run.progress.problem(&problem);
             super::note(&mut self.problems, &mut self.problem_count, problem);
         }
         let Some(mut entry) = done.entry else { return Ok(()) };
         if entry.link_group != 0 {
             match self.links.get(&entry.link_group).filter(|_| done.follows_link) {
-                Some(first) => {
+                Some((first, content)) => {
                     entry = Entry { path: entry.path, ..first.clone() };
+                    // The name of a later link may be one that matters where that of the first was not.
+                    done.content =
+                        content.clone().or_else(|| wants_content(&entry).then(|| content_of(&entry)).flatten());
                     self.run.progress.step(Step::Duplicate(entry.size));
                 }
                 // The first one vanished, or its number is gone with a problem: then this one has no content either.
                 None if done.follows_link => return self.lost_link(entry),
-                None => drop(self.links.insert(entry.link_group, entry.clone())),
+                None => drop(self.links.insert(entry.link_group, (entry.clone(), done.content.clone()))),
             }
         }
         self.count(&entry, done.compared, done.was_read, &done.tally);

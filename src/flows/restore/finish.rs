@@ -117,13 +117,15 @@ impl Later {
         if let Some(tree) = session.tree.as_ref().filter(|_| !session.options.dry_run) {
             tree.sync().map_err(|e| session.full(&e))?;
         }
-        let places: Vec<Vec<u8>> = self.markers.iter().map(|entry| entry.path.clone()).collect();
         let mut batch = Batch::default();
         for entry in std::mem::take(&mut self.markers) {
             session.file(entry, &mut batch).await?;
+            if batch.is_full() {
+                std::mem::take(&mut batch).run(session).await?;
+            }
         }
         batch.run(session).await?;
-        if session.options.dry_run { Ok(()) } else { session.drop_markers_aside(&places) }
+        session.drop_markers_aside()
     }
 
     /// Removes what the snapshot does not have, where the snapshot knows all that there was; never the repository.
@@ -153,7 +155,7 @@ impl Later {
             let known = self.names.get(&entry.path).unwrap_or(&none);
             for (name, _) in names.into_iter().filter(|(name, _)| !known.contains(name)) {
                 let path = if entry.path.is_empty() { name.clone() } else { [&entry.path[..], b"/", &name].concat() };
-                if !wanted.may_delete(&path) || session.holds_repository(&path) {
+                if !wanted.may_delete(&path) || session.holds_repository(&path) || session.is_aside(&path) {
                     continue;
                 }
                 if !session.options.dry_run

@@ -44,6 +44,8 @@ struct Session {
     problems: Mutex<Vec<Problem>>,
     /// Places of restored files that others may be hard links to.
     linkable: Mutex<HashSet<Vec<u8>>>,
+    /// Markers of checkpoints that were moved aside, by the place where they are now.
+    aside: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
     counts: Counts,
 }
 
@@ -84,6 +86,7 @@ pub async fn restore(
         subtree_is_directory,
         problems: Mutex::default(),
         linkable: Mutex::default(),
+        aside: Mutex::default(),
         counts: Counts::default(),
     });
     let mut report = match options.tensors.is_empty() {

@@ -1,5 +1,6 @@
 //! Restoring single tensors: of every wanted file those that match, in a safetensors file in its place.
 
+use super::Overwrite;
 use super::plan::{Piece, Verdict, Wanted, keeps};
 use super::{RestoreReport, Session, TensorFile};
 use crate::error::{Error, Kind, Problem, Result, Trouble, printable};
@@ -198,7 +199,11 @@ impl Subset {
         }
         if let Some((dir, name)) = &target {
             match existing(dir, name) {
-                Ok(Some(there)) if keeps(session.options.overwrite, &there, &new) => {
+                // Size and time do not tell one choice of tensors from another.
+                Ok(Some(there))
+                    if session.options.overwrite != Overwrite::IfChanged
+                        && keeps(session.options.overwrite, &there, &new) =>
+                {
                     session.skip_file(new.size);
                     return Ok(());
                 }

@@ -11,7 +11,7 @@ use crate::repo::index::{Index, PackMeta, listed_id, listed_pack, pack_name};
 use crate::repo::reader::{OpenFault, Opener};
 use crate::repo::store::Listed;
 use crate::repo::{on_cpu, split_config};
-use crate::spec::{CONFIG_NAME, HEADER_LEN, INDEX, KEYS, OBJECT_MAX, PACKS, SNAPSHOTS};
+use crate::spec::{CONFIG_NAME, HEADER_LEN, INDEX, KEYS, OBJECT_MAX, PACKS, SNAPSHOTS, VERDICTS};
 use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -29,7 +29,7 @@ impl Session {
     pub(super) async fn scrub(&self) -> Result<Vec<(Id, u64)>> {
         let store = self.repo.store();
         let mut all = Vec::new();
-        for prefix in [KEYS, INDEX, SNAPSHOTS, PACKS] {
+        for prefix in [KEYS, INDEX, SNAPSHOTS, VERDICTS, PACKS] {
             all.extend(store.list(prefix).await?);
         }
         self.progress.total(all.len() as u64, all.iter().map(|listed| listed.size).sum());

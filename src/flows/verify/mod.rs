@@ -137,6 +137,8 @@ pub async fn verify(
     progress: Arc<dyn Progress>,
 ) -> Result<VerifyReport> {
     progress.phase(Phase::Structure);
+    // Those that are known now: what another verification finds meanwhile is not for this one to make up for.
+    let known = if options.record.is_some() { repo.verdicts().await?.0 } else { Vec::new() };
     let mut loaded = repo.load_index(false).await?;
     let adopted = repo.adopt(&loaded.unindexed).await?;
     adopted.iter().for_each(|table| loaded.index.insert(table));
@@ -165,13 +167,19 @@ pub async fn verify(
     let mut report = std::mem::take(&mut *lock(&session.report));
     report.damage = damage;
     if let Some(hostname) = &options.record {
-        record(repo, hostname, options.read_data == ReadData::All, &mut report).await?;
+        record(repo, hostname, options.read_data == ReadData::All, known, &mut report).await?;
     }
     Ok(report)
 }
 
 /// Keeps the verdict, if it says anything that is not known yet. A repository that cannot be written to is no reason to fail.
-async fn record(repo: &Arc<Repository>, hostname: &str, read_data: bool, report: &mut VerifyReport) -> Result<()> {
+async fn record(
+    repo: &Arc<Repository>,
+    hostname: &str,
+    read_data: bool,
+    known: Vec<Verdict>,
+    report: &mut VerifyReport,
+) -> Result<()> {
     let mut damaged: BTreeMap<ObjectId, DamagedSnapshot> = BTreeMap::new();
     for damage in &report.damage {
         for (&snapshot, files) in &damage.snapshots {
@@ -182,15 +190,19 @@ async fn record(repo: &Arc<Repository>, hostname: &str, read_data: bool, report:
     let damaged: Vec<DamagedSnapshot> = damaged.into_values().collect();
     // Without damage, a verdict is worth keeping when it makes up for one that told of some.
     let read_data = read_data && report.unknown.is_empty();
-    let known = repo.verdicts().await?;
-    let healed = read_data && known.iter().any(|verdict| !verdict.damaged.is_empty());
-    let same = known.first().is_some_and(|last| (last.read_data, &last.damaged) == (read_data, &damaged));
+    let replaced: HashSet<ObjectId> = known.iter().flat_map(|verdict| verdict.replaces.iter().copied()).collect();
+    let open = |verdict: &&Verdict| verdict.id.is_some_and(|id| !replaced.contains(&id));
+    let mut open = known.iter().filter(open).filter(|verdict| !verdict.damaged.is_empty()).peekable();
+    let healed = read_data && open.peek().is_some();
+    let same = open.any(|old| (old.read_data, &old.damaged) == (read_data, &damaged));
     if (damaged.is_empty() && !healed) || same {
         return Ok(());
     }
     let program_version = concat!("lastgood ", env!("CARGO_PKG_VERSION")).to_owned();
     let time = Local::now().fixed_offset();
-    let verdict = Verdict { time, hostname: hostname.to_owned(), read_data, damaged, program_version, id: None };
+    let replaces = known.iter().filter(|_| read_data).filter_map(|verdict| verdict.id).collect();
+    let verdict =
+        Verdict { time, hostname: hostname.to_owned(), read_data, replaces, damaged, program_version, id: None };
     if let Err(e) = repo.put_verdict(&verdict).await {
         let message = format!("this result could not be kept in the repository: {}", reason(&e));
         report.notes.push(Problem::new(Trouble::Unknown, VERDICTS, message));
